@@ -1,0 +1,70 @@
+package v1alpha1
+
+// Conditions of a NexusApp. They are positive: True is good. ReconcilingCondition
+// and StalledCondition are the kstatus pair and are present only while true.
+const (
+	// ConditionAccepted: the spec is valid and every workflow compiles. When it is
+	// False nothing in the cluster changes, and what was accepted before keeps serving.
+	ConditionAccepted = "Accepted"
+	// ConditionReferencesResolved: every Secret that the spec names exists and can be
+	// used.
+	ConditionReferencesResolved = "ReferencesResolved"
+	// ConditionAvailable: at least replicas - maxUnavailable pods are ready, of any
+	// document.
+	ConditionAvailable = "Available"
+	// ConditionEnforced: no ready pod runs another document than status.policyHash.
+	ConditionEnforced = "Enforced"
+	// ConditionSecurityPosture: every check of the production checklist passes and no
+	// risk had to be acknowledged. It never gates Ready.
+	ConditionSecurityPosture = "SecurityPosture"
+	// ConditionReady: Accepted, ReferencesResolved, Available and Enforced, at the
+	// current generation.
+	ConditionReady = "Ready"
+	// ConditionReconciling: the cluster is on its way to the spec (kstatus).
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled: it will not get there unless somebody acts (kstatus).
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of the conditions; docs/conditions.md says what to do about each.
+const (
+	ReasonAccepted         = "Accepted"
+	ReasonInvalidSpec      = "InvalidSpec"
+	ReasonInvalidWorkflow  = "InvalidWorkflow"
+	ReasonDocumentTooLarge = "DocumentTooLarge"
+	ReasonNotOwned         = "NotOwned"
+
+	ReasonResolved        = "Resolved"
+	ReasonNoReferences    = "NoReferences"
+	ReasonSecretNotFound  = "SecretNotFound"
+	ReasonSecretInvalid   = "SecretInvalid"
+	ReasonSecretForbidden = "SecretForbidden"
+
+	ReasonMinimumReplicasReady = "MinimumReplicasReady"
+	ReasonPodsNotReady         = "PodsNotReady"
+	ReasonPodFailing           = "PodFailing"
+	ReasonNotDeployed          = "NotDeployed"
+	ReasonScaledToZero         = "ScaledToZero"
+	ReasonDeadlineExceeded     = "ProgressDeadlineExceeded"
+
+	ReasonAllPodsEnforce  = "AllPodsEnforce"
+	ReasonRollingOut      = "RollingOut"
+	ReasonNoPodsReady     = "NoPodsReady"
+	ReasonChecksPassed    = "ChecksPassed"
+	ReasonRisksAccepted   = "RisksAcknowledged"
+	ReasonChecksFailed    = "ChecksFailed"
+	ReasonReady           = "Ready"
+	ReasonProgressing     = "Progressing"
+	ReasonApplyFailed     = "ApplyFailed"
+	ReasonWaitingForInput = "WaitingForInput"
+)
+
+// Labels and annotations that the operator writes.
+const (
+	// LabelDocument holds the first 10 hexadecimal digits of the SHA-256 of the
+	// document that a pod was started with.
+	LabelDocument = "nexus.dev/document"
+	// AnnotationSecretsDigest on the pod template changes when a referenced Secret
+	// value does, which rolls the pods.
+	AnnotationSecretsDigest = "nexus.dev/secrets-digest"
+)

@@ -1,0 +1,305 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NexusApp declares a set of workflows, the policies under which they are
+// served, and the shape of the pods that serve them. What the spec says is
+// enforced by the pods, and the status proves it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:shortName=nxa,categories=all
+// +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
+// +kubebuilder:printcolumn:name="Environment",type=string,JSONPath=`.spec.environment`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Replicas",type=integer,JSONPath=`.status.readyReplicas`
+// +kubebuilder:printcolumn:name="Auth",type=string,JSONPath=`.status.security.auth`
+// +kubebuilder:printcolumn:name="Posture",type=string,JSONPath=`.status.security.score`
+// +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.status.endpoints.api`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 46 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name becomes the name of a Service and a prefix of other names: use at most 46 lower-case letters, digits and dashes, starting with a letter"
+type NexusApp struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is asked for.
+	// +required
+	Spec NexusAppSpec `json:"spec,omitzero"`
+
+	// status is what was observed. It is written by the operator only.
+	// +optional
+	Status NexusAppStatus `json:"status,omitzero"`
+}
+
+// NexusAppList is a list of NexusApps.
+//
+// +kubebuilder:object:root=true
+type NexusAppList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []NexusApp `json:"items"`
+}
+
+// NexusAppSpec is the desired state of a NexusApp. Every default that depends on
+// the environment is written in defaults.go and never by the API server.
+//
+// +kubebuilder:validation:XValidation:rule="self.environment == 'Development' || has(self.auth) && (has(self.auth.apiKeys) || has(self.auth.mode) && self.auth.mode == 'Disabled')",message="auth is required in Staging and Production and no credential source is declared: set spec.auth.apiKeys.secretRef.name to a Secret made with 'nexus keys new'",fieldPath=".auth",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.auth.mode) || self.auth.mode != 'Required' || has(self.auth.apiKeys)",message="auth.mode is Required and no credential source is declared: set spec.auth.apiKeys.secretRef.name to a Secret made with 'nexus keys new'",fieldPath=".auth",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="self.environment == 'Development' || !has(self.auth) || !has(self.auth.mode) || self.auth.mode != 'Disabled' || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'AuthDisabled')",message="auth.mode Disabled outside Development lets anyone run the workflows: set it to Required, or add {name: AuthDisabled, reason: ...} to spec.acknowledgedRisks",fieldPath=".auth"
+// +kubebuilder:validation:XValidation:rule="!has(self.rateLimit) || !has(self.rateLimit.mode) || self.rateLimit.mode != 'Disabled' || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'RateLimitDisabled')",message="rateLimit.mode Disabled removes the protection against floods: set it to Enforce, or add {name: RateLimitDisabled, reason: ...} to spec.acknowledgedRisks",fieldPath=".rateLimit"
+// +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || has(self.rateLimit) && has(self.rateLimit.mode) && self.rateLimit.mode == 'Disabled' || has(self.replicas) && self.replicas <= 1 || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'PerPodLimits')",message="in Production the replicas would each count their own rate limits, so that N pods let N times as much through: add {name: PerPodLimits, reason: ...} to spec.acknowledgedRisks",fieldPath=".rateLimit"
+// +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || !has(self.replicas) || self.replicas == 0 || self.replicas >= 2 || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'SingleReplica')",message="Production runs at least 2 replicas: raise spec.replicas, or add {name: SingleReplica, reason: ...} to spec.acknowledgedRisks",fieldPath=".replicas"
+// +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || !has(self.networkPolicy) || !has(self.networkPolicy.mode) || self.networkPolicy.mode != 'Disabled' || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'UnrestrictedEgress')",message="networkPolicy.mode Disabled in Production leaves the pods' traffic open: set it to Managed, or add {name: UnrestrictedEgress, reason: ...} to spec.acknowledgedRisks",fieldPath=".networkPolicy"
+type NexusAppSpec struct {
+	// environment chooses the defaults and the rules: Development, Staging or
+	// Production. Staging and Production require authentication; Production also
+	// expects at least 2 replicas. Pods see it as NEXUS_ENV.
+	// +required
+	Environment Environment `json:"environment,omitempty"`
+
+	// image is the runtime image of the pods. Default: the image that the operator
+	// was installed with.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[^\s]+$`
+	Image string `json:"image,omitempty"`
+
+	// replicas is the number of pods. Default: 1 in Development, 2 in Staging, 3 in
+	// Production. When it is left out, the operator does not reset a number that
+	// something else (kubectl scale on the Deployment, an autoscaler) has set.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// acknowledgedRisks names what the security guide calls "not recommended" and
+	// this app does all the same, each with the reason. A risk that is not
+	// acknowledged refuses the app; an acknowledged one is loud: a CRITICAL log
+	// line, a Warning event and SecurityPosture=False.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	AcknowledgedRisks []AcknowledgedRisk `json:"acknowledgedRisks,omitempty"`
+
+	// auth says who may call.
+	// +optional
+	Auth Auth `json:"auth,omitzero"`
+
+	// rateLimit bounds how often callers may run workflows.
+	// +optional
+	RateLimit RateLimit `json:"rateLimit,omitzero"`
+
+	// input holds the rules that every input passes, on every channel.
+	// +optional
+	Input Input `json:"input,omitzero"`
+
+	// limits bounds what one pod does at once and for how long.
+	// +optional
+	Limits Limits `json:"limits,omitzero"`
+
+	// workflows are what the app serves, keyed by name.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	Workflows []Workflow `json:"workflows,omitempty"`
+
+	// logging sets how much the pods log, and in which form.
+	// +optional
+	Logging Logging `json:"logging,omitzero"`
+
+	// networkPolicy says which traffic may reach and leave the pods.
+	// +optional
+	NetworkPolicy NetworkPolicy `json:"networkPolicy,omitzero"`
+
+	// disruption bounds how many pods a voluntary disruption (a node drain) may take
+	// away at once. A PodDisruptionBudget exists from 2 replicas on.
+	// +optional
+	Disruption Disruption `json:"disruption,omitzero"`
+
+	// resources are the requests and limits of the runtime container. Default:
+	// requests 100m CPU and 128Mi memory, limits 2 CPU and 512Mi memory. A quarter of
+	// the memory limit is the budget for request bodies in flight.
+	// +optional
+	Resources Resources `json:"resources,omitzero"`
+
+	// scheduling says where the pods may run. Default: spread over the nodes.
+	// +optional
+	Scheduling Scheduling `json:"scheduling,omitzero"`
+
+	// imagePullSecrets name the Secrets with which the image is pulled.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	ImagePullSecrets []LocalReference `json:"imagePullSecrets,omitempty"`
+
+	// podMetadata adds labels and annotations to the pods.
+	// +optional
+	PodMetadata PodMetadata `json:"podMetadata,omitzero"`
+
+	// rollout says how a change reaches the pods. The pods that serve keep serving
+	// until their successors are ready.
+	// +optional
+	Rollout Rollout `json:"rollout,omitzero"`
+}
+
+// Environment is the stage that an app runs in.
+// +kubebuilder:validation:Enum=Development;Staging;Production
+type Environment string
+
+// The environments, from the most lenient to the strictest.
+const (
+	Development Environment = "Development"
+	Staging     Environment = "Staging"
+	Production  Environment = "Production"
+)
+
+// RiskName names something that the security guide calls "not recommended".
+// +kubebuilder:validation:Enum=AuthDisabled;RateLimitDisabled;PerPodLimits;SingleReplica;UnrestrictedEgress
+type RiskName string
+
+// The risks that an app can acknowledge.
+const (
+	// RiskAuthDisabled: anyone who reaches the pods runs the workflows.
+	RiskAuthDisabled RiskName = "AuthDisabled"
+	// RiskRateLimitDisabled: nothing bounds how often a caller runs a workflow.
+	RiskRateLimitDisabled RiskName = "RateLimitDisabled"
+	// RiskPerPodLimits: every pod counts its own limits, so N pods let N times as much through.
+	RiskPerPodLimits RiskName = "PerPodLimits"
+	// RiskSingleReplica: a restart is an outage.
+	RiskSingleReplica RiskName = "SingleReplica"
+	// RiskUnrestrictedEgress: no NetworkPolicy bounds the pods' traffic.
+	RiskUnrestrictedEgress RiskName = "UnrestrictedEgress"
+)
+
+// AcknowledgedRisk is a risk that the owner of an app takes knowingly.
+type AcknowledgedRisk struct {
+	// name is the risk.
+	// +required
+	Name RiskName `json:"name,omitempty"`
+
+	// reason says why the risk is taken, for whoever reviews it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason,omitempty"`
+}
+
+// LocalReference names an object in the namespace of the NexusApp.
+type LocalReference struct {
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+}
+
+// NexusAppStatus is the observed state of a NexusApp.
+type NexusAppStatus struct {
+	// observedGeneration is the generation that the conditions speak of.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions: Accepted, ReferencesResolved, Available, Enforced, SecurityPosture
+	// and Ready; Reconciling and Stalled only while they are true.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// replicas is the number of pods that exist.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// readyReplicas is the number of pods that are ready, of any document.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ReadyReplicas *int32 `json:"readyReplicas,omitempty"`
+
+	// selector finds the pods; the scale subresource hands it to autoscalers.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Selector string `json:"selector,omitempty"`
+
+	// endpoints says where callers reach the app inside the cluster.
+	// +optional
+	Endpoints Endpoints `json:"endpoints,omitzero"`
+
+	// policyHash is the SHA-256, in hexadecimal, of the document that the pods are
+	// to enforce. Enforced=True proves that every ready pod loaded exactly it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	PolicyHash string `json:"policyHash,omitempty"`
+
+	// security is the security posture in short.
+	// +optional
+	Security SecurityStatus `json:"security,omitzero"`
+
+	// workflows are the workflows that the pods serve.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=100
+	Workflows []WorkflowStatus `json:"workflows,omitempty"`
+}
+
+// Endpoints says where callers reach an app.
+type Endpoints struct {
+	// api is the URL of the REST API inside the cluster.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	API string `json:"api,omitempty"`
+}
+
+// SecurityStatus is the security posture of an app.
+type SecurityStatus struct {
+	// auth is the authentication mode in force, after defaults.
+	// +optional
+	Auth AuthMode `json:"auth,omitempty"`
+
+	// score is the number of posture checks that pass, of all of them: "7/8".
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Score string `json:"score,omitempty"`
+
+	// failed lists the ids of the checks that do not pass.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=64
+	Failed []string `json:"failed,omitempty"`
+}
+
+// WorkflowStatus is one workflow that the pods serve.
+type WorkflowStatus struct {
+	// name of the workflow.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// version is the definition's document.version.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Version string `json:"version,omitempty"`
+
+	// hash is the first 16 hexadecimal digits of the definition's SHA-256.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Hash string `json:"hash,omitempty"`
+}

@@ -1,0 +1,296 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// Auth says who may call the workflows.
+type Auth struct {
+	// mode is Required or Disabled. Default: Required in Staging and Production and
+	// wherever a credential source is declared, else Disabled.
+	// +optional
+	Mode AuthMode `json:"mode,omitempty"`
+
+	// apiKeys accepts API keys, as "Authorization: Bearer KEY" or "X-API-Key: KEY".
+	// +optional
+	APIKeys *APIKeys `json:"apiKeys,omitempty"`
+}
+
+// AuthMode says whether a caller must present a credential.
+// +kubebuilder:validation:Enum=Required;Disabled
+type AuthMode string
+
+// The authentication modes.
+const (
+	AuthRequired AuthMode = "Required"
+	AuthDisabled AuthMode = "Disabled"
+)
+
+// APIKeys names the Secret with the API keys' digests.
+type APIKeys struct {
+	// secretRef names a Secret of the same namespace. Each entry's key is the
+	// client's name, optionally followed by a dot and anything that tells its keys
+	// apart (two live entries of one client allow a rotation without downtime); each
+	// value is the JSON that 'nexus keys new --client NAME' prints.
+	// +required
+	SecretRef LocalReference `json:"secretRef,omitzero"`
+}
+
+// RateLimit bounds how often callers may run workflows. Executions consume;
+// listing, discovery and health do not.
+type RateLimit struct {
+	// mode is Enforce or Disabled. Default: Enforce. Disabled needs the acknowledged
+	// risk RateLimitDisabled.
+	// +optional
+	Mode RateLimitMode `json:"mode,omitempty"`
+
+	// requestsPerMinute is the sustained rate. Default: 100.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	RequestsPerMinute int32 `json:"requestsPerMinute,omitempty"`
+
+	// burst is how many requests may come at once after a pause. Default:
+	// requestsPerMinute.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	Burst int32 `json:"burst,omitempty"`
+
+	// per says who shares a bucket: Subject (each authenticated subject its own,
+	// anonymous callers by client IP), ClientIP, or App (all callers together).
+	// Default: Subject.
+	// +optional
+	Per RateLimitPer `json:"per,omitempty"`
+
+	// authFailuresPerMinute is how many refused credentials one client IP may
+	// present before further refusals are answered with 429. Requests without a
+	// credential and requests with a valid one spend nothing. Default: 10.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	AuthFailuresPerMinute int32 `json:"authFailuresPerMinute,omitempty"`
+
+	// trustedProxies are the networks, in CIDR notation, whose X-Forwarded-For
+	// header is believed. Default: none.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=43
+	// +kubebuilder:validation:XValidation:rule="self.all(c, isCIDR(c))",message="each entry is a network in CIDR notation: write 10.0.0.0/8, or 192.0.2.7/32 for one address"
+	TrustedProxies []string `json:"trustedProxies,omitempty"`
+}
+
+// RateLimitMode says what a spent limit does.
+// +kubebuilder:validation:Enum=Enforce;Disabled
+type RateLimitMode string
+
+// The rate limit modes.
+const (
+	RateLimitEnforce  RateLimitMode = "Enforce"
+	RateLimitDisabled RateLimitMode = "Disabled"
+)
+
+// RateLimitPer says who shares a bucket.
+// +kubebuilder:validation:Enum=Subject;ClientIP;App
+type RateLimitPer string
+
+// The ways to share a bucket.
+const (
+	PerSubject  RateLimitPer = "Subject"
+	PerClientIP RateLimitPer = "ClientIP"
+	PerApp      RateLimitPer = "App"
+)
+
+// Input holds the rules that every input passes before a workflow sees it.
+type Input struct {
+	// maxBytes is the largest request body, in whole bytes, at most 50Mi. Default: 10Mi.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 52428800 : isQuantity(string(self)) && quantity(string(self)).isInteger() && quantity(string(self)).isGreaterThan(quantity('0')) && !quantity(string(self)).isGreaterThan(quantity('50Mi'))",message="maxBytes is a whole number of bytes from 1 to 50Mi: write 10Mi or 1048576"
+	MaxBytes resource.Quantity `json:"maxBytes,omitzero"`
+
+	// policy is Standard (size, encoding, depth, blocked keys, path traversal) or
+	// Strict, which also refuses every input to a workflow that declares no input
+	// schema. Default: Standard.
+	// +optional
+	Policy InputPolicy `json:"policy,omitempty"`
+
+	// allowedKeys are the names of keys that are let through although a rule would
+	// block them.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	AllowedKeys []string `json:"allowedKeys,omitempty"`
+}
+
+// InputPolicy is a set of input rules.
+// +kubebuilder:validation:Enum=Standard;Strict
+type InputPolicy string
+
+// The input policies.
+const (
+	InputStandard InputPolicy = "Standard"
+	InputStrict   InputPolicy = "Strict"
+)
+
+// Limits bounds what one pod does at once and for how long.
+type Limits struct {
+	// maxConcurrentWorkflows is how many workflows one pod runs at once; one more is
+	// answered with 503 and Retry-After. Default: 200.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	MaxConcurrentWorkflows int32 `json:"maxConcurrentWorkflows,omitempty"`
+
+	// requestTimeoutSeconds is how long one run may take; a longer one is answered
+	// with 504. Default: 60.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3600
+	RequestTimeoutSeconds int32 `json:"requestTimeoutSeconds,omitempty"`
+}
+
+// Logging sets how much the pods log, and in which form.
+type Logging struct {
+	// level is Debug, Info, Warn or Error. Default: Debug in Development, else Info.
+	// Security events are logged at every level.
+	// +optional
+	Level LogLevel `json:"level,omitempty"`
+
+	// format is JSON or Text. Default: Text in Development, else JSON.
+	// +optional
+	Format LogFormat `json:"format,omitempty"`
+}
+
+// LogLevel is the least severe level that is logged.
+// +kubebuilder:validation:Enum=Debug;Info;Warn;Error
+type LogLevel string
+
+// The log levels.
+const (
+	LogDebug LogLevel = "Debug"
+	LogInfo  LogLevel = "Info"
+	LogWarn  LogLevel = "Warn"
+	LogError LogLevel = "Error"
+)
+
+// LogFormat is the form of a log line.
+// +kubebuilder:validation:Enum=JSON;Text
+type LogFormat string
+
+// The log formats.
+const (
+	LogJSON LogFormat = "JSON"
+	LogText LogFormat = "Text"
+)
+
+// Workflow is one workflow and the policies that are its own.
+type Workflow struct {
+	// name of the workflow: lower-case letters, digits and dashes. It is part of the
+	// URL, and the definition's document.name must be the same.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+
+	// expose lists the channels that serve the workflow. Default: REST.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=1
+	Expose []Channel `json:"expose,omitempty"`
+
+	// routes are URLs that run the workflow, besides POST /workflows/NAME/execute.
+	// Inputs come from the path's {variables}, the query (typed by the input schema)
+	// and a JSON body; the reply is the workflow's output itself.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Routes []Route `json:"routes,omitempty"`
+
+	// rateLimit is the workflow's own bucket, besides the app's; it is shared as
+	// spec.rateLimit.per says.
+	// +optional
+	RateLimit WorkflowRateLimit `json:"rateLimit,omitzero"`
+
+	// authorization says who may run the workflow. Default: every authenticated caller.
+	// +optional
+	Authorization Authorization `json:"authorization,omitzero"`
+
+	// timeoutSeconds is how long a run of this workflow may take. Default, and upper
+	// bound: spec.limits.requestTimeoutSeconds.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3600
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+
+	// definition is the workflow in the Open Workflow Specification DSL 1.0.3, at
+	// most 64 KiB. Supported so far: document, input.schema, input.from, output.as,
+	// and do with set tasks whose values are literals or jq expressions '${ ... }'.
+	// Whatever else the language has is refused by name.
+	// +required
+	// +mapType=atomic
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:validation:XPreserveUnknownFields
+	Definition runtime.RawExtension `json:"definition,omitempty"`
+}
+
+// Channel is a way to reach a workflow.
+// +kubebuilder:validation:Enum=REST
+type Channel string
+
+// The channels.
+const ChannelREST Channel = "REST"
+
+// Route is a URL that runs a workflow.
+type Route struct {
+	// method is the HTTP method.
+	// +required
+	// +kubebuilder:validation:Enum=GET;POST;PUT;PATCH;DELETE
+	Method string `json:"method,omitempty"`
+
+	// path starts with a slash; a whole segment may be a {variable}.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:Pattern=`^(/([A-Za-z0-9._~-]+|\{[A-Za-z_][A-Za-z0-9_]*\}))+$`
+	Path string `json:"path,omitempty"`
+}
+
+// WorkflowRateLimit is a workflow's own bucket.
+type WorkflowRateLimit struct {
+	// requestsPerMinute is the sustained rate of this workflow. Default: no bucket of
+	// its own.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	RequestsPerMinute int32 `json:"requestsPerMinute,omitempty"`
+
+	// burst is how many requests may come at once after a pause. Default:
+	// requestsPerMinute.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	Burst int32 `json:"burst,omitempty"`
+}
+
+// Authorization says who may run a workflow.
+type Authorization struct {
+	// anyRole lets in callers who have at least one of these roles.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	AnyRole []string `json:"anyRole,omitempty"`
+}

@@ -1,0 +1,127 @@
+// Package config is the runtime document: what a pod is told to enforce. The
+// operator renders it from a NexusApp, the runtime loads it, and 'nexus serve -f'
+// renders it on the spot with the same function.
+package config
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+)
+
+// Version is the version of the document's format. A field added in a later version
+// is left out of the document when the user did not set it, so that a newer operator
+// changes nothing for an app pinned to an older image.
+const Version = 1
+
+// MaxBytes bounds a rendered document; a ConfigMap holds at most 1 MiB.
+const MaxBytes = 900 << 10
+
+// Document is what a pod enforces. It embeds the policy structs of the API by value,
+// with every default filled in. It holds no secret, no replica count and nothing of
+// the pod's shape, so only a change of policy changes its hash.
+type Document struct {
+	Version           int                         `json:"version"`
+	Name              string                      `json:"name"`
+	Namespace         string                      `json:"namespace"`
+	Environment       v1alpha1.Environment        `json:"environment"`
+	AcknowledgedRisks []v1alpha1.AcknowledgedRisk `json:"acknowledgedRisks,omitempty"`
+	Auth              v1alpha1.Auth               `json:"auth"`
+	RateLimit         v1alpha1.RateLimit          `json:"rateLimit"`
+	Input             v1alpha1.Input              `json:"input"`
+	Limits            v1alpha1.Limits             `json:"limits"`
+	Logging           v1alpha1.Logging            `json:"logging"`
+	Workflows         []v1alpha1.Workflow         `json:"workflows"`
+}
+
+// FromApp renders the document of an app. Defaults are filled in first; the error
+// list names every field that the rules of the API refuse, and then the document is
+// the zero value. The app is not changed.
+func FromApp(app *v1alpha1.NexusApp) (Document, field.ErrorList) {
+	app = app.DeepCopy()
+	spec := &app.Spec
+	v1alpha1.SetDefaults(spec)
+	if errs := v1alpha1.Validate(app); len(errs) > 0 {
+		return Document{}, errs
+	}
+	return Document{
+		Version: Version, Name: app.Name, Namespace: app.Namespace, Environment: spec.Environment,
+		AcknowledgedRisks: spec.AcknowledgedRisks,
+		Auth:              spec.Auth, RateLimit: spec.RateLimit, Input: spec.Input, Limits: spec.Limits,
+		Logging: spec.Logging, Workflows: spec.Workflows,
+	}, nil
+}
+
+// Marshal renders the document in its canonical form: the same document is always
+// the same bytes, whatever the order of keys in the definitions.
+func (d *Document) Marshal() ([]byte, error) {
+	d = d.canonical()
+	raw, err := json.MarshalIndent(d, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("rendering the runtime document: %w", err)
+	}
+	if len(raw) > MaxBytes {
+		return nil, fmt.Errorf("the runtime document has %d bytes, at most %d fit: shorten the workflow definitions", len(raw), MaxBytes)
+	}
+	return raw, nil
+}
+
+// canonical returns a copy whose definitions have sorted keys.
+func (d *Document) canonical() *Document {
+	out := *d
+	out.Workflows = make([]v1alpha1.Workflow, len(d.Workflows))
+	for i := range d.Workflows {
+		d.Workflows[i].DeepCopyInto(&out.Workflows[i])
+		raw := d.Workflows[i].Definition.Raw
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.UseNumber()
+		var tree any
+		if dec.Decode(&tree) != nil {
+			continue // Marshal reports what is not JSON
+		}
+		if sorted, err := json.Marshal(tree); err == nil {
+			out.Workflows[i].Definition.Raw = sorted
+		}
+	}
+	return &out
+}
+
+// Hash is the hexadecimal SHA-256 of a rendered document.
+func Hash(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// ErrHashMismatch is returned by Load for a document that is not the expected one.
+var ErrHashMismatch = errors.New("the document is not the one that this pod was told to enforce")
+
+// Load reads a rendered document. wantHash, when not empty, is the hexadecimal
+// SHA-256 that the bytes must have. Unknown fields, another version and whatever the
+// rules of the API refuse are errors: a document that cannot be enforced whole is not
+// loaded at all.
+func Load(raw []byte, wantHash string) (Document, error) {
+	if got := Hash(raw); wantHash != "" && got != wantHash {
+		return Document{}, fmt.Errorf("%w: want sha256 %s, got %s", ErrHashMismatch, wantHash, got)
+	}
+	var d Document
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		return Document{}, fmt.Errorf("reading the runtime document: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Document{}, errors.New("reading the runtime document: something follows the JSON object")
+	}
+	if d.Version != Version {
+		return Document{}, fmt.Errorf("reading the runtime document: version %d, this image reads version %d: use an image that matches the operator", d.Version, Version)
+	}
+	return d, d.validate()
+}
