@@ -1,0 +1,65 @@
+package story
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// load is a steady stream of requests, each on its own connection, that runs while
+// something changes. It is bounded: 40 requests a second, until it is stopped.
+type load struct {
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+	mu       sync.Mutex
+	sent     int
+	failures []string
+}
+
+// startLoad lists workflows with a valid key: authenticated, and without a limit.
+func (e *Env) startLoad(ctx context.Context) *load {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &load{cancel: cancel}
+	ticks := time.NewTicker(25 * time.Millisecond)
+	for range 4 {
+		l.wg.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticks.C:
+					// A request under way when the load stops is finished.
+					a, err := e.do(context.WithoutCancel(ctx), http.MethodGet, "/workflows/echo", "load", "")
+					l.record(a, err)
+				}
+			}
+		})
+	}
+	context.AfterFunc(ctx, ticks.Stop)
+	return l
+}
+
+func (l *load) record(a answer, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent++
+	switch {
+	case err != nil:
+		l.failures = append(l.failures, err.Error())
+	case a.status != http.StatusOK:
+		l.failures = append(l.failures, fmt.Sprintf("status %d: %s", a.status, tail(string(a.body), 200)))
+	}
+}
+
+// stop ends the load and returns how many requests were sent; an error names those
+// that failed.
+func (l *load) stop() (int, error) {
+	l.cancel()
+	l.wg.Wait()
+	if len(l.failures) > 0 {
+		return l.sent, fmt.Errorf("%d of %d requests failed meanwhile, the first: %s", len(l.failures), l.sent, l.failures[0])
+	}
+	return l.sent, nil
+}

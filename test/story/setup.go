@@ -1,0 +1,167 @@
+package story
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// clients of the story; each has a bucket of its own, so that one check does not
+// spend another's limit.
+var clients = map[string][]string{
+	"demo":  {"buyer"},
+	"flood": {"buyer"},
+	"later": {"buyer"},
+	"load":  {"buyer"},
+	"guest": nil,
+}
+
+// Setup installs the operator with Helm, makes a restricted namespace, API keys and
+// the sample app, and watches its conditions until it is Ready.
+func (e *Env) Setup(ctx context.Context) error {
+	for _, step := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"installing the operator with Helm", e.InstallOperator},
+		{"making namespace " + Namespace + ", with Pod Security restricted", e.makeNamespace},
+		{"making API keys with 'nexus keys new'", e.makeKeys},
+		{"applying the sample NexusApp", e.applySample},
+		{"waiting for condition Ready", e.awaitSample},
+	} {
+		start := time.Now()
+		e.Log("%s ...", step.name)
+		if err := step.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+		e.Log("%s: done (%.1f s)", step.name, time.Since(start).Seconds())
+	}
+	return nil
+}
+
+// Teardown removes what Setup made, the CustomResourceDefinition included.
+func (e *Env) Teardown(ctx context.Context) error {
+	for _, args := range [][]string{
+		{"delete", "nexusapp", "-n", Namespace, "--all", "--ignore-not-found", "--wait"},
+		{"delete", "namespace", Namespace, "--ignore-not-found", "--wait"},
+	} {
+		e.Log("kubectl %s", strings.Join(args, " "))
+		if _, err := e.kubectl(ctx, args...); err != nil && !strings.Contains(err.Error(), "the server doesn't have a resource type") {
+			return err
+		}
+	}
+	e.Log("helm uninstall %s", Release)
+	if _, err := e.run(ctx, "", e.Helm, "uninstall", Release, "-n", SystemNamespace, "--ignore-not-found", "--wait"); err != nil {
+		return err
+	}
+	_, err := e.kubectl(ctx, "delete", "--ignore-not-found", "--wait", "namespace/"+SystemNamespace, "crd/nexusapps.nexus.dev")
+	return err
+}
+
+// InstallOperator installs or upgrades the chart.
+func (e *Env) InstallOperator(ctx context.Context) error {
+	if err := e.applyNamespace(ctx, SystemNamespace); err != nil {
+		return err
+	}
+	_, err := e.run(ctx, "", e.Helm, append([]string{"upgrade", "--install", Release, "charts/nexus-operator", "--namespace", SystemNamespace,
+		"--wait", "--timeout", "180s"}, e.imageValues()...)...)
+	return err
+}
+
+// imageValues are the Helm values that choose the images.
+func (e *Env) imageValues() []string {
+	managerName, managerTag := splitImage(e.ManagerImage)
+	runtimeName, runtimeTag := splitImage(e.RuntimeImage)
+	return []string{
+		"--set", "image.repository=" + managerName, "--set", "image.tag=" + managerTag,
+		"--set", "runtimeImage.repository=" + runtimeName, "--set", "runtimeImage.tag=" + runtimeTag,
+	}
+}
+
+func splitImage(image string) (name, tag string) {
+	at := strings.LastIndex(image, ":")
+	return image[:at], image[at+1:]
+}
+
+func (e *Env) applyNamespace(ctx context.Context, name string) error {
+	_, err := e.kubectlIn(ctx, fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"labels":{
+"pod-security.kubernetes.io/enforce":"restricted","pod-security.kubernetes.io/enforce-version":"latest"}}}`, name), "apply", "-f", "-")
+	return err
+}
+
+func (e *Env) makeNamespace(ctx context.Context) error { return e.applyNamespace(ctx, Namespace) }
+
+// newKey makes a key with the command line and returns it with the entry of the
+// Secret that holds its digest.
+func (e *Env) newKey(ctx context.Context, client string, roles []string) (key, entryName, entry string, err error) {
+	args := []string{"keys", "new", "--client", client, "--output", "json"}
+	for _, role := range roles {
+		args = append(args, "--role", role)
+	}
+	out, err := e.run(ctx, "", e.Nexus, args...)
+	if err != nil {
+		return "", "", "", err
+	}
+	var made struct {
+		Key   string `json:"key"`
+		Entry string `json:"entry"`
+		Value string `json:"value"`
+	}
+	if err := json.Unmarshal([]byte(out), &made); err != nil {
+		return "", "", "", fmt.Errorf("reading the new key: %w", err)
+	}
+	return made.Key, made.Entry, made.Value, nil
+}
+
+func (e *Env) makeKeys(ctx context.Context) error {
+	data := map[string]string{}
+	for client, roles := range clients {
+		key, name, value, err := e.newKey(ctx, client, roles)
+		if err != nil {
+			return err
+		}
+		e.keys[client] = key
+		data[name] = value
+	}
+	return e.applySecret(ctx, data)
+}
+
+func (e *Env) applySecret(ctx context.Context, data map[string]string) error {
+	manifest, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": KeySecret, "namespace": Namespace}, "stringData": data,
+	})
+	if err != nil {
+		return err
+	}
+	// Deleting and creating would leave a moment without the Secret; replace sets
+	// exactly these entries in one write.
+	_, err = e.kubectlIn(ctx, string(manifest), "replace", "-f", "-")
+	if err != nil && strings.Contains(err.Error(), "NotFound") {
+		_, err = e.kubectlIn(ctx, string(manifest), "create", "-f", "-")
+	}
+	return err
+}
+
+func (e *Env) applySample(ctx context.Context) error {
+	_, err := e.kubectl(ctx, "apply", "-n", Namespace, "-f", "config/samples/nexus_v1alpha1_nexusapp.yaml")
+	return err
+}
+
+func (e *Env) awaitSample(ctx context.Context) error {
+	for _, condition := range []string{"Accepted", "ReferencesResolved", "Available", "Enforced", "Ready"} {
+		start := time.Now()
+		if err := e.wait(ctx, "condition="+condition, 3*time.Minute); err != nil {
+			return err
+		}
+		e.Log("  %s is True (%.1f s)", condition, time.Since(start).Seconds())
+	}
+	caller, err := e.newCaller(ctx)
+	if err != nil {
+		return err
+	}
+	e.call = caller
+	e.Log("  calls go through %s", caller.via)
+	return nil
+}
