@@ -22,7 +22,7 @@ type caller struct {
 // newCaller chooses how calls reach the app: the Service's own address where this
 // machine can reach it, else the API server's proxy, which every cluster has.
 func (e *Env) newCaller(ctx context.Context) (*caller, error) {
-	ip, err := e.kubectl(ctx, "get", "service", "-n", Namespace, App, "-o", "jsonpath={.spec.clusterIP}")
+	ip, err := e.RunKubectl(ctx, "get", "service", "-n", Namespace, App, "-o", "jsonpath={.spec.clusterIP}")
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ const (
 )
 
 func checkServes(ctx context.Context, e *Env) (string, error) {
-	a, err := e.expect(ctx, http.StatusOK, http.MethodPost, quotePath, "demo", quoteBody)
+	a, err := e.Expect(ctx, http.StatusOK, http.MethodPost, quotePath, "demo", quoteBody)
 	if err != nil {
 		return "", err
 	}
@@ -55,8 +55,8 @@ func checkUnauthenticated(ctx context.Context, e *Env) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if wrong.status != http.StatusUnauthorized || wrong.header.Get("WWW-Authenticate") == "" {
-		return "", fmt.Errorf("a wrong key got %d", wrong.status)
+	if wrong.Status != http.StatusUnauthorized || wrong.header.Get("WWW-Authenticate") == "" {
+		return "", fmt.Errorf("a wrong key got %d", wrong.Status)
 	}
 	if _, err := wrong.problem(); err != nil {
 		return "", err
@@ -90,7 +90,7 @@ func checkSchema(ctx context.Context, e *Env) (string, error) {
 }
 
 func checkBodyCap(ctx context.Context, e *Env) (string, error) {
-	raw, err := e.kubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={.spec.input.maxBytes}")
+	raw, err := e.RunKubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={.spec.input.maxBytes}")
 	if err != nil {
 		return "", err
 	}
@@ -102,7 +102,7 @@ func checkBodyCap(ctx context.Context, e *Env) (string, error) {
 		const frame = `{"inputs": {"message": ""}}`
 		return `{"inputs": {"message": "` + strings.Repeat("x", int(size)-len(frame)) + `"}}`
 	}
-	if _, err := e.expect(ctx, http.StatusOK, http.MethodPost, echoPath, "demo", body(limit.Value())); err != nil {
+	if _, err := e.Expect(ctx, http.StatusOK, http.MethodPost, echoPath, "demo", body(limit.Value())); err != nil {
 		return "", fmt.Errorf("exactly the cap: %w", err)
 	}
 	if _, err := e.expectProblem(ctx, http.StatusRequestEntityTooLarge, "body_too_large", http.MethodPost, echoPath, "demo", body(limit.Value()+1)); err != nil {
@@ -117,12 +117,12 @@ func checkUnknownWorkflow(ctx context.Context, e *Env) (string, error) {
 }
 
 func checkHealth(ctx context.Context, e *Env) (string, error) {
-	_, err := e.expect(ctx, http.StatusOK, http.MethodGet, "/health", "", "")
+	_, err := e.Expect(ctx, http.StatusOK, http.MethodGet, "/health", "", "")
 	return "200 without a key", err
 }
 
 func checkRoute(ctx context.Context, e *Env) (string, error) {
-	a, err := e.expect(ctx, http.StatusOK, http.MethodPost, "/api/quote", "demo", strings.TrimSuffix(strings.TrimPrefix(quoteBody, `{"inputs": `), "}"))
+	a, err := e.Expect(ctx, http.StatusOK, http.MethodPost, "/api/quote", "demo", strings.TrimSuffix(strings.TrimPrefix(quoteBody, `{"inputs": `), "}"))
 	if err != nil {
 		return "", err
 	}
@@ -135,11 +135,11 @@ func checkRoute(ctx context.Context, e *Env) (string, error) {
 
 // spend sends requests as one client until every pod refuses, and reports how many
 // passed and the last refusal.
-func (e *Env) spend(ctx context.Context, client string, requests int) (allowed, refused int64, last answer, elapsed time.Duration, err error) {
+func (e *Env) spend(ctx context.Context, client string, requests int) (allowed, refused int64, last Answer, elapsed time.Duration, err error) {
 	var passed, limited atomic.Int64
 	var mu sync.Mutex
 	var failures []error
-	var refusal answer
+	var refusal Answer
 	start := time.Now()
 	work := make(chan struct{})
 	var wg sync.WaitGroup
@@ -149,17 +149,17 @@ func (e *Env) spend(ctx context.Context, client string, requests int) (allowed, 
 				a, err := e.do(ctx, http.MethodPost, echoPath, client, echoBody)
 				switch {
 				case err != nil:
-				case a.status == http.StatusOK:
+				case a.Status == http.StatusOK:
 					passed.Add(1)
 					continue
-				case a.status == http.StatusTooManyRequests:
+				case a.Status == http.StatusTooManyRequests:
 					limited.Add(1)
 					mu.Lock()
 					refusal = a
 					mu.Unlock()
 					continue
 				default:
-					err = fmt.Errorf("got %d: %s", a.status, tail(string(a.body), 200))
+					err = fmt.Errorf("got %d: %s", a.Status, tail(string(a.body), 200))
 				}
 				mu.Lock()
 				failures = append(failures, err)
@@ -211,7 +211,7 @@ func checkRateLimit(ctx context.Context, e *Env) (string, error) {
 }
 
 func (e *Env) perMinute(ctx context.Context) (int64, error) {
-	raw, err := e.kubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={.spec.rateLimit.requestsPerMinute}")
+	raw, err := e.RunKubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={.spec.rateLimit.requestsPerMinute}")
 	if err != nil {
 		return 0, err
 	}

@@ -17,17 +17,17 @@ func checkPatchedLimit(ctx context.Context, e *Env) (string, error) {
 		return "", err
 	}
 	after := before / 2
-	l := e.startLoad(ctx)
+	l := e.StartLoad(ctx)
 	start := time.Now()
-	_, err = e.kubectl(ctx, "patch", "nexusapp", "-n", Namespace, App, "--type=merge", "-p", fmt.Sprintf(`{"spec":{"rateLimit":{"requestsPerMinute":%d}}}`, after))
+	_, err = e.RunKubectl(ctx, "patch", "nexusapp", "-n", Namespace, App, "--type=merge", "-p", fmt.Sprintf(`{"spec":{"rateLimit":{"requestsPerMinute":%d}}}`, after))
 	if err == nil {
-		err = e.awaitReady(ctx, 3*time.Minute)
+		err = e.AwaitReady(ctx, 3*time.Minute)
 	}
 	took := time.Since(start)
 	if err == nil {
 		err = e.awaitOldPodsGone(ctx)
 	}
-	sent, failed := l.stop()
+	sent, failed := l.Stop()
 	if err != nil {
 		return "", err
 	}
@@ -41,11 +41,11 @@ func checkPatchedLimit(ctx context.Context, e *Env) (string, error) {
 // awaitOldPodsGone waits until the pods of an earlier document have ended: until
 // then the drain can still be seen to lose a request.
 func (e *Env) awaitOldPodsGone(ctx context.Context) error {
-	hash, err := e.kubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={.status.policyHash}")
+	hash, err := e.RunKubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={.status.policyHash}")
 	if err != nil {
 		return err
 	}
-	_, err = e.kubectl(ctx, "wait", "pod", "-n", Namespace, "-l", podSelector+",nexus.dev/document!="+hash[:10], "--for=delete", "--timeout=120s")
+	_, err = e.RunKubectl(ctx, "wait", "pod", "-n", Namespace, "-l", podSelector+",nexus.dev/document!="+hash[:10], "--for=delete", "--timeout=120s")
 	return err
 }
 
@@ -67,26 +67,26 @@ func checkRotation(ctx context.Context, e *Env) (string, error) {
 			data[entry] = string(raw)
 		}
 	}
-	l := e.startLoad(ctx)
+	l := e.StartLoad(ctx)
 	start := time.Now()
 	if err := e.applySecret(ctx, data); err != nil {
-		_, _ = l.stop()
+		_, _ = l.Stop()
 		return "", err
 	}
 	e.keys["demo"] = key
-	err = until(ctx, 90*time.Second, func(ctx context.Context) error { return e.refusedEverywhere(ctx, old) })
+	err = Until(ctx, 90*time.Second, func(ctx context.Context) error { return e.refusedEverywhere(ctx, old) })
 	took := time.Since(start)
 	if err == nil {
-		err = e.awaitReady(ctx, 3*time.Minute)
+		err = e.AwaitReady(ctx, 3*time.Minute)
 	}
-	sent, failed := l.stop()
+	sent, failed := l.Stop()
 	if err != nil {
 		return "", err
 	}
 	if failed != nil {
 		return "", failed
 	}
-	if _, err := e.expect(ctx, http.StatusOK, http.MethodPost, echoPath, "demo", echoBody); err != nil {
+	if _, err := e.Expect(ctx, http.StatusOK, http.MethodPost, echoPath, "demo", echoBody); err != nil {
 		return "", fmt.Errorf("the new key: %w", err)
 	}
 	return fmt.Sprintf("the old key was refused by every pod after %.1f s, the new one works, %d requests of others meanwhile and none failed", took.Seconds(), sent), nil
@@ -99,8 +99,8 @@ func (e *Env) refusedEverywhere(ctx context.Context, key string) error {
 		if err != nil {
 			return err
 		}
-		if a.status != http.StatusUnauthorized && a.status != http.StatusTooManyRequests {
-			return fmt.Errorf("a pod still answers the old key with %d", a.status)
+		if a.Status != http.StatusUnauthorized && a.Status != http.StatusTooManyRequests {
+			return fmt.Errorf("a pod still answers the old key with %d", a.Status)
 		}
 	}
 	return nil
@@ -108,12 +108,12 @@ func (e *Env) refusedEverywhere(ctx context.Context, key string) error {
 
 func checkDrift(ctx context.Context, e *Env) (string, error) {
 	edit := `{"spec":{"template":{"spec":{"containers":[{"name":"nexus","securityContext":{"readOnlyRootFilesystem":false}}]}}}}`
-	if _, err := e.kubectl(ctx, "patch", "deployment", "-n", Namespace, App, "--type=strategic", "-p", edit); err != nil {
+	if _, err := e.RunKubectl(ctx, "patch", "deployment", "-n", Namespace, App, "--type=strategic", "-p", edit); err != nil {
 		return "", err
 	}
 	start := time.Now()
-	err := until(ctx, 30*time.Second, func(ctx context.Context) error {
-		got, err := e.kubectl(ctx, "get", "deployment", "-n", Namespace, App, "-o", "jsonpath={.spec.template.spec.containers[0].securityContext.readOnlyRootFilesystem}")
+	err := Until(ctx, 30*time.Second, func(ctx context.Context) error {
+		got, err := e.RunKubectl(ctx, "get", "deployment", "-n", Namespace, App, "-o", "jsonpath={.spec.template.spec.containers[0].securityContext.readOnlyRootFilesystem}")
 		if err != nil {
 			return err
 		}
@@ -124,13 +124,13 @@ func checkDrift(ctx context.Context, e *Env) (string, error) {
 	})
 	took := time.Since(start)
 	if err == nil {
-		err = e.awaitReady(ctx, 3*time.Minute)
+		err = e.AwaitReady(ctx, 3*time.Minute)
 	}
 	return fmt.Sprintf("readOnlyRootFilesystem: false was put back after %.1f s", took.Seconds()), err
 }
 
 func checkMisspelt(ctx context.Context, e *Env) (string, error) {
-	raw, err := e.kubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "json")
+	raw, err := e.RunKubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "json")
 	if err != nil {
 		return "", err
 	}
@@ -145,7 +145,7 @@ func checkMisspelt(ctx context.Context, e *Env) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = e.kubectlIn(ctx, string(manifest), "apply", "-f", "-")
+	_, err = e.RunKubectlIn(ctx, string(manifest), "apply", "-f", "-")
 	if err == nil || !strings.Contains(err.Error(), `unknown field "spec.rateLimits"`) {
 		return "", fmt.Errorf("not refused by the field's name: %v", err)
 	}

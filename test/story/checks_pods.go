@@ -23,7 +23,7 @@ func (e *Env) pods(ctx context.Context) ([]corev1.Pod, error) {
 }
 
 func checkRestricted(ctx context.Context, e *Env) (string, error) {
-	level, err := e.kubectl(ctx, "get", "namespace", Namespace, "-o", `jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}`)
+	level, err := e.RunKubectl(ctx, "get", "namespace", Namespace, "-o", `jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}`)
 	if err != nil {
 		return "", err
 	}
@@ -31,7 +31,7 @@ func checkRestricted(ctx context.Context, e *Env) (string, error) {
 		return "", fmt.Errorf("namespace enforces %q", level)
 	}
 	// The label is worth something only if it refuses: a root pod must not get in.
-	_, err = e.kubectl(ctx, "run", "-n", Namespace, "privileged-probe", "--image="+e.RuntimeImage, "--privileged", "--restart=Never", "--dry-run=server")
+	_, err = e.RunKubectl(ctx, "run", "-n", Namespace, "privileged-probe", "--image="+e.RuntimeImage, "--privileged", "--restart=Never", "--dry-run=server")
 	if err == nil || !strings.Contains(err.Error(), "violates PodSecurity") {
 		return "", fmt.Errorf("a privileged pod was not refused: %v", err)
 	}
@@ -45,7 +45,7 @@ func checkNonRoot(ctx context.Context, e *Env) (string, error) {
 		return "", err
 	}
 	for _, pod := range pods {
-		status, err := e.kubectl(ctx, "get", "--raw", fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:9090/proxy/status", Namespace, pod.Name))
+		status, err := e.RunKubectl(ctx, "get", "--raw", fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:9090/proxy/status", Namespace, pod.Name))
 		if err != nil {
 			return "", err
 		}
@@ -63,7 +63,7 @@ func checkReadOnly(ctx context.Context, e *Env) (string, error) {
 		return "", err
 	}
 	for _, path := range []string{"/proof.yaml", "/etc/nexus/proof.yaml", "/tmp/proof.yaml"} {
-		_, err = e.kubectl(ctx, "exec", "-n", Namespace, pods[0].Name, "--", "/nexus", "keys", "new", "--client", "probe", "--manifest", path)
+		_, err = e.RunKubectl(ctx, "exec", "-n", Namespace, pods[0].Name, "--", "/nexus", "keys", "new", "--client", "probe", "--manifest", path)
 		if err == nil {
 			return "", fmt.Errorf("a write to %s succeeded", path)
 		}
@@ -71,7 +71,7 @@ func checkReadOnly(ctx context.Context, e *Env) (string, error) {
 			return "", fmt.Errorf("a write to %s failed for another reason: %w", path, err)
 		}
 	}
-	_, err = e.kubectl(ctx, "exec", "-n", Namespace, pods[0].Name, "--", "/nexus", "keys", "new", "--client", "probe", "--manifest", "/proof.yaml")
+	_, err = e.RunKubectl(ctx, "exec", "-n", Namespace, pods[0].Name, "--", "/nexus", "keys", "new", "--client", "probe", "--manifest", "/proof.yaml")
 	if !strings.Contains(fmt.Sprint(err), "read-only file system") {
 		return "", fmt.Errorf("want 'read-only file system', got %w", err)
 	}
@@ -95,7 +95,7 @@ func checkNoToken(ctx context.Context, e *Env) (string, error) {
 			}
 		}
 	}
-	_, err = e.kubectl(ctx, "exec", "-n", Namespace, pods[0].Name, "--", "/nexus", "validate", "-f", "/var/run/secrets/kubernetes.io/serviceaccount/token")
+	_, err = e.RunKubectl(ctx, "exec", "-n", Namespace, pods[0].Name, "--", "/nexus", "validate", "-f", "/var/run/secrets/kubernetes.io/serviceaccount/token")
 	if !strings.Contains(fmt.Sprint(err), "no such file or directory") {
 		return "", fmt.Errorf("the token's path is readable from inside: %v", err)
 	}
@@ -103,7 +103,7 @@ func checkNoToken(ctx context.Context, e *Env) (string, error) {
 }
 
 func checkColumns(ctx context.Context, e *Env) (string, error) {
-	out, err := e.kubectl(ctx, "get", "nexusapps", "-n", Namespace)
+	out, err := e.RunKubectl(ctx, "get", "nexusapps", "-n", Namespace)
 	if err != nil {
 		return "", err
 	}

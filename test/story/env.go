@@ -62,14 +62,14 @@ type Check struct {
 // New returns an Env for the cluster of the options.
 func New(o Options) *Env { return &Env{Options: o, keys: map[string]string{}} }
 
-// kubectl runs kubectl and returns its standard output. An error holds the standard
+// RunKubectl runs kubectl and returns its standard output. An error holds the standard
 // error's last lines.
-func (e *Env) kubectl(ctx context.Context, args ...string) (string, error) {
-	return e.kubectlIn(ctx, "", args...)
+func (e *Env) RunKubectl(ctx context.Context, args ...string) (string, error) {
+	return e.RunKubectlIn(ctx, "", args...)
 }
 
-// kubectlIn is kubectl with a standard input.
-func (e *Env) kubectlIn(ctx context.Context, stdin string, args ...string) (string, error) {
+// RunKubectlIn is RunKubectl with a standard input.
+func (e *Env) RunKubectlIn(ctx context.Context, stdin string, args ...string) (string, error) {
 	return e.run(ctx, stdin, e.Kubectl, args...)
 }
 
@@ -96,7 +96,7 @@ func tail(s string, n int) string {
 
 // get decodes 'kubectl get ... -o json' into out.
 func (e *Env) get(ctx context.Context, out any, args ...string) error {
-	raw, err := e.kubectl(ctx, append([]string{"get", "-o", "json"}, args...)...)
+	raw, err := e.RunKubectl(ctx, append([]string{"get", "-o", "json"}, args...)...)
 	if err != nil {
 		return err
 	}
@@ -105,17 +105,17 @@ func (e *Env) get(ctx context.Context, out any, args ...string) error {
 
 // wait waits for a condition of the app with 'kubectl wait', as a user would.
 func (e *Env) wait(ctx context.Context, condition string, timeout time.Duration) error {
-	_, err := e.kubectl(ctx, "wait", "-n", Namespace, "nexusapp/"+App, "--for="+condition, "--timeout="+timeout.String())
+	_, err := e.RunKubectl(ctx, "wait", "-n", Namespace, "nexusapp/"+App, "--for="+condition, "--timeout="+timeout.String())
 	if err != nil {
-		why, _ := e.kubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{\"\\n\"}{end}")
+		why, _ := e.RunKubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{\"\\n\"}{end}")
 		return fmt.Errorf("%w\nconditions:\n%s", err, why)
 	}
 	return nil
 }
 
-// awaitGeneration waits until Ready speaks of the app's current generation and is True.
-func (e *Env) awaitReady(ctx context.Context, timeout time.Duration) error {
-	generation, err := e.kubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={.metadata.generation}")
+// AwaitReady waits until Ready speaks of the app's current generation and is True.
+func (e *Env) AwaitReady(ctx context.Context, timeout time.Duration) error {
+	generation, err := e.RunKubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={.metadata.generation}")
 	if err != nil {
 		return err
 	}
@@ -125,9 +125,9 @@ func (e *Env) awaitReady(ctx context.Context, timeout time.Duration) error {
 	return e.wait(ctx, "condition=Ready", timeout)
 }
 
-// until calls probe until it returns nil, at most for the given time; it returns the
-// last error then. It is for what no watch announces, such as an answer over HTTP.
-func until(ctx context.Context, limit time.Duration, probe func(context.Context) error) error {
+// Until calls probe until it returns nil, at most for the given time; it returns the
+// last error then. It is for what no watch announces, such as an Answer over HTTP.
+func Until(ctx context.Context, limit time.Duration, probe func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(250 * time.Millisecond)
@@ -145,9 +145,9 @@ func until(ctx context.Context, limit time.Duration, probe func(context.Context)
 	}
 }
 
-// answer is a reply of the app.
-type answer struct {
-	status int
+// Answer is a reply of the app.
+type Answer struct {
+	Status int
 	header http.Header
 	body   []byte
 }
@@ -158,7 +158,7 @@ type problem struct {
 	Status                               int
 }
 
-func (a answer) problem() (problem, error) {
+func (a Answer) problem() (problem, error) {
 	var p problem
 	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
 		return p, fmt.Errorf("want application/problem+json, got %q: %s", got, tail(string(a.body), 200))
@@ -168,21 +168,21 @@ func (a answer) problem() (problem, error) {
 
 // do sends one request to the app on a connection of its own, so that the Service
 // spreads requests over the pods. client names whose API key to present; "" is none.
-func (e *Env) do(ctx context.Context, method, path, client string, body string) (answer, error) {
+func (e *Env) do(ctx context.Context, method, path, client string, body string) (Answer, error) {
 	key := ""
 	if client != "" {
 		key = e.keys[client]
 		if key == "" {
-			return answer{}, fmt.Errorf("no key of client %q", client)
+			return Answer{}, fmt.Errorf("no key of client %q", client)
 		}
 	}
 	return e.doKey(ctx, method, path, key, body)
 }
 
-func (e *Env) doKey(ctx context.Context, method, path, key string, body string) (answer, error) {
+func (e *Env) doKey(ctx context.Context, method, path, key string, body string) (Answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, e.call.base+path, strings.NewReader(body))
 	if err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
@@ -192,31 +192,31 @@ func (e *Env) doKey(ctx context.Context, method, path, key string, body string) 
 	}
 	res, err := e.call.client.Do(req)
 	if err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return answer{}, err
+		return Answer{}, err
 	}
-	return answer{status: res.StatusCode, header: res.Header, body: raw}, nil
+	return Answer{Status: res.StatusCode, header: res.Header, body: raw}, nil
 }
 
-// expect is do for a request whose status is known beforehand.
-func (e *Env) expect(ctx context.Context, status int, method, path, client, body string) (answer, error) {
+// Expect is do for a request whose status is known beforehand.
+func (e *Env) Expect(ctx context.Context, status int, method, path, client, body string) (Answer, error) {
 	a, err := e.do(ctx, method, path, client, body)
 	if err != nil {
 		return a, err
 	}
-	if a.status != status {
-		return a, fmt.Errorf("%s %s: want %d, got %d: %s", method, path, status, a.status, tail(string(a.body), 300))
+	if a.Status != status {
+		return a, fmt.Errorf("%s %s: want %d, got %d: %s", method, path, status, a.Status, tail(string(a.body), 300))
 	}
 	return a, nil
 }
 
 // expectProblem is expect for an error with a code.
-func (e *Env) expectProblem(ctx context.Context, status int, code, method, path, client, body string) (answer, error) {
-	a, err := e.expect(ctx, status, method, path, client, body)
+func (e *Env) expectProblem(ctx context.Context, status int, code, method, path, client, body string) (Answer, error) {
+	a, err := e.Expect(ctx, status, method, path, client, body)
 	if err != nil {
 		return a, err
 	}

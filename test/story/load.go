@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// load is a steady stream of requests, each on its own connection, that runs while
+// Load is a steady stream of requests, each on its own connection, that runs while
 // something changes. It is bounded: 40 requests a second, until it is stopped.
-type load struct {
+type Load struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 	mu       sync.Mutex
@@ -18,10 +18,10 @@ type load struct {
 	failures []string
 }
 
-// startLoad lists workflows with a valid key: authenticated, and without a limit.
-func (e *Env) startLoad(ctx context.Context) *load {
+// StartLoad lists workflows with a valid key: authenticated, and without a limit.
+func (e *Env) StartLoad(ctx context.Context) *Load {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &load{cancel: cancel}
+	l := &Load{cancel: cancel}
 	ticks := time.NewTicker(25 * time.Millisecond)
 	for range 4 {
 		l.wg.Go(func() {
@@ -41,21 +41,21 @@ func (e *Env) startLoad(ctx context.Context) *load {
 	return l
 }
 
-func (l *load) record(a answer, err error) {
+func (l *Load) record(a Answer, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sent++
 	switch {
 	case err != nil:
 		l.failures = append(l.failures, err.Error())
-	case a.status != http.StatusOK:
-		l.failures = append(l.failures, fmt.Sprintf("status %d: %s", a.status, tail(string(a.body), 200)))
+	case a.Status != http.StatusOK:
+		l.failures = append(l.failures, fmt.Sprintf("status %d: %s", a.Status, tail(string(a.body), 200)))
 	}
 }
 
-// stop ends the load and returns how many requests were sent; an error names those
+// Stop ends the load and returns how many requests were sent; an error names those
 // that failed.
-func (l *load) stop() (int, error) {
+func (l *Load) Stop() (int, error) {
 	l.cancel()
 	l.wg.Wait()
 	if len(l.failures) > 0 {

@@ -25,7 +25,7 @@ func (e *Env) Setup(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"installing the operator with Helm", e.InstallOperator},
+		{"installing the operator with Helm", e.installOperator},
 		{"making namespace " + Namespace + ", with Pod Security restricted", e.makeNamespace},
 		{"making API keys with 'nexus keys new'", e.makeKeys},
 		{"applying the sample NexusApp", e.applySample},
@@ -48,25 +48,33 @@ func (e *Env) Teardown(ctx context.Context) error {
 		{"delete", "namespace", Namespace, "--ignore-not-found", "--wait"},
 	} {
 		e.Log("kubectl %s", strings.Join(args, " "))
-		if _, err := e.kubectl(ctx, args...); err != nil && !strings.Contains(err.Error(), "the server doesn't have a resource type") {
+		if _, err := e.RunKubectl(ctx, args...); err != nil && !strings.Contains(err.Error(), "the server doesn't have a resource type") {
 			return err
 		}
 	}
 	e.Log("helm uninstall %s", Release)
-	if _, err := e.run(ctx, "", e.Helm, "uninstall", Release, "-n", SystemNamespace, "--ignore-not-found", "--wait"); err != nil {
+	if err := e.UninstallOperator(ctx); err != nil {
 		return err
 	}
-	_, err := e.kubectl(ctx, "delete", "--ignore-not-found", "--wait", "namespace/"+SystemNamespace, "crd/nexusapps.nexus.dev")
+	_, err := e.RunKubectl(ctx, "delete", "--ignore-not-found", "--wait", "namespace/"+SystemNamespace, "crd/nexusapps.nexus.dev")
 	return err
 }
 
-// InstallOperator installs or upgrades the chart.
-func (e *Env) InstallOperator(ctx context.Context) error {
+func (e *Env) installOperator(ctx context.Context) error { return e.InstallOperator(ctx) }
+
+// InstallOperator installs or upgrades the chart, with further arguments for Helm.
+func (e *Env) InstallOperator(ctx context.Context, args ...string) error {
 	if err := e.applyNamespace(ctx, SystemNamespace); err != nil {
 		return err
 	}
 	_, err := e.run(ctx, "", e.Helm, append([]string{"upgrade", "--install", Release, "charts/nexus-operator", "--namespace", SystemNamespace,
-		"--wait", "--timeout", "180s"}, e.imageValues()...)...)
+		"--wait", "--timeout", "180s"}, append(e.imageValues(), args...)...)...)
+	return err
+}
+
+// UninstallOperator removes the release; CRD, apps and pods stay.
+func (e *Env) UninstallOperator(ctx context.Context) error {
+	_, err := e.run(ctx, "", e.Helm, "uninstall", Release, "-n", SystemNamespace, "--ignore-not-found", "--wait")
 	return err
 }
 
@@ -86,7 +94,7 @@ func splitImage(image string) (name, tag string) {
 }
 
 func (e *Env) applyNamespace(ctx context.Context, name string) error {
-	_, err := e.kubectlIn(ctx, fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"labels":{
+	_, err := e.RunKubectlIn(ctx, fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"labels":{
 "pod-security.kubernetes.io/enforce":"restricted","pod-security.kubernetes.io/enforce-version":"latest"}}}`, name), "apply", "-f", "-")
 	return err
 }
@@ -137,15 +145,15 @@ func (e *Env) applySecret(ctx context.Context, data map[string]string) error {
 	}
 	// Deleting and creating would leave a moment without the Secret; replace sets
 	// exactly these entries in one write.
-	_, err = e.kubectlIn(ctx, string(manifest), "replace", "-f", "-")
+	_, err = e.RunKubectlIn(ctx, string(manifest), "replace", "-f", "-")
 	if err != nil && strings.Contains(err.Error(), "NotFound") {
-		_, err = e.kubectlIn(ctx, string(manifest), "create", "-f", "-")
+		_, err = e.RunKubectlIn(ctx, string(manifest), "create", "-f", "-")
 	}
 	return err
 }
 
 func (e *Env) applySample(ctx context.Context) error {
-	_, err := e.kubectl(ctx, "apply", "-n", Namespace, "-f", "config/samples/nexus_v1alpha1_nexusapp.yaml")
+	_, err := e.RunKubectl(ctx, "apply", "-n", Namespace, "-f", "config/samples/nexus_v1alpha1_nexusapp.yaml")
 	return err
 }
 
