@@ -61,6 +61,24 @@ const (
 
 // Labels and annotations that the operator writes.
 const (
+	// LabelApp holds the name of the NexusApp that an object belongs to. It is the
+	// selector of the Deployment, the Service and everything else that finds pods.
+	LabelApp = "nexus.dev/app"
+	// LabelManagedBy with the value ManagedBy marks what the operator keeps.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// ManagedBy is the value of LabelManagedBy, and the operator's field manager.
+	ManagedBy = "nexus-operator"
+	// AnnotationApplied is a digest of what the operator last applied to an object.
+	AnnotationApplied = "nexus.dev/applied"
+	// AnnotationSecrets on the Deployment records, for each Secret, the version that
+	// was read and its digest, so that an unchanged Secret is not read again.
+	AnnotationSecrets = "nexus.dev/secrets"
+	// AnnotationReplicas on the Deployment is "Set" while spec.replicas is, so that
+	// the count can be handed over when it no longer is.
+	AnnotationReplicas = "nexus.dev/replicas"
+	// AnnotationInitialReplicas on the Deployment is the count with which it was
+	// handed to whoever scales it.
+	AnnotationInitialReplicas = "nexus.dev/initial-replicas"
 	// LabelDocument holds the first 10 hexadecimal digits of the SHA-256 of the
 	// document that a pod was started with.
 	LabelDocument = "nexus.dev/document"
