@@ -25,18 +25,17 @@ type Builder struct {
 // Ensure returns the directory of the artifact's binaries and compiles them first when no clone on this machine has done
 // so yet.
 func (b Builder) Ensure(ctx context.Context, a Artifact) (string, error) {
-	key, err := a.key(b.Source)
+	dir, err := b.Dir(a)
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(b.Cache, key)
 	if isDir(dir) {
 		return dir, nil
 	}
 	if err := os.MkdirAll(b.Cache, 0o755); err != nil {
 		return "", fmt.Errorf("creating the cache: %w; set NEXUS_CLUSTER_CACHE to a directory that can be written", err)
 	}
-	unlock, err := b.lock(ctx, key)
+	unlock, err := b.lock(ctx, filepath.Base(dir))
 	if err != nil {
 		return "", err
 	}
@@ -48,6 +47,12 @@ func (b Builder) Ensure(ctx context.Context, a Artifact) (string, error) {
 		return "", err
 	}
 	return dir, nil
+}
+
+// Dir is where the artifact's binaries are, or will be.
+func (b Builder) Dir(a Artifact) (string, error) {
+	key, err := a.key(b.Source)
+	return filepath.Join(b.Cache, key), err
 }
 
 // lock keeps two clones from compiling the same thing at the same time.

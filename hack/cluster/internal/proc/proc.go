@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/nexus-operator/nexus-operator/hack/cluster/internal/replace"
 )
 
 // Record is what is remembered of a started process.
@@ -30,7 +32,7 @@ type Record struct {
 type Command struct {
 	Name string
 	Args []string // the first is the file to run
-	Env  []string // added to the environment
+	Env  []string // the whole environment
 	Log  string   // file that takes its output, appended to
 	Spec string
 }
@@ -43,7 +45,7 @@ func Start(c Command) (Record, error) {
 	}
 	defer log.Close()
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
-	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Env = c.Env
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -59,13 +61,18 @@ func Start(c Command) (Record, error) {
 	return Record{Name: c.Name, PID: stat.PID, StartTicks: stat.StartTicks, Command: c.Args[0], Spec: c.Spec}, nil
 }
 
-// Alive says whether the recorded process, and not another one under its number, is still running.
+// Alive says whether the recorded process, and not another one under its number, is still running. The number and the
+// start time settle that; the arguments are a second witness, which for a moment after the start has nothing to say: the
+// kernel lets the starter go on before it has put them in place.
 func (r Record) Alive() bool {
 	if r.PID <= 1 {
 		return false
 	}
 	stat, err := ReadStat(r.PID)
-	return err == nil && !stat.Zombie && stat.StartTicks == r.StartTicks && len(stat.Args) > 0 && stat.Args[0] == r.Command
+	if err != nil || stat.Zombie || stat.StartTicks != r.StartTicks {
+		return false
+	}
+	return len(stat.Args) == 0 || stat.Args[0] == r.Command
 }
 
 // Stop ends the process if it is still the recorded one: SIGTERM, and SIGKILL when grace is over.
@@ -96,7 +103,7 @@ type Book string
 
 func (b Book) file(name string) string { return filepath.Join(string(b), name+".json") }
 
-// Save writes a record; it replaces the file as a whole, so that a reader never sees half of it.
+// Save writes a record.
 func (b Book) Save(r Record) error {
 	if err := os.MkdirAll(string(b), 0o755); err != nil {
 		return fmt.Errorf("recording %s: %w", r.Name, err)
@@ -105,11 +112,7 @@ func (b Book) Save(r Record) error {
 	if err != nil {
 		return fmt.Errorf("recording %s: %w", r.Name, err)
 	}
-	partial := b.file(r.Name) + ".partial"
-	if err := os.WriteFile(partial, data, 0o644); err != nil {
-		return fmt.Errorf("recording %s: %w", r.Name, err)
-	}
-	if err := os.Rename(partial, b.file(r.Name)); err != nil {
+	if err := replace.File(b.file(r.Name), data, 0o644); err != nil {
 		return fmt.Errorf("recording %s: %w", r.Name, err)
 	}
 	return nil

@@ -43,7 +43,7 @@ func TestParseStat(t *testing.T) {
 
 func startSleep(t *testing.T, script string) Record {
 	t.Helper()
-	r, err := Start(Command{Name: "sleeper", Args: []string{"/bin/sh", "-c", script}, Log: filepath.Join(t.TempDir(), "log")})
+	r, err := Start(Command{Name: "sleeper", Args: []string{"/bin/sh", "-c", script}, Env: os.Environ(), Log: filepath.Join(t.TempDir(), "log")})
 	if err != nil {
 		t.Fatal(err)
 	}
