@@ -79,26 +79,29 @@ func setLoggingDefaults(spec *NexusAppSpec) {
 }
 
 func setResourceDefaults(r *Resources) {
-	r.Requests = withDefaults(r.Requests, corev1.ResourceList{
+	requests := withDefaults(r.Requests, corev1.ResourceList{
 		corev1.ResourceCPU:    resource.MustParse("100m"),
 		corev1.ResourceMemory: resource.MustParse("128Mi"),
 	})
-	r.Limits = withDefaults(r.Limits, corev1.ResourceList{
+	limits := withDefaults(r.Limits, corev1.ResourceList{
 		corev1.ResourceCPU:    resource.MustParse("2"),
 		corev1.ResourceMemory: resource.MustParse("512Mi"),
 	})
-	// A request above its limit is refused by the API server: where the user set
-	// only one of the two, the defaulted one follows.
-	for name, limit := range r.Limits {
-		if request, ok := r.Requests[name]; ok && request.Cmp(limit) > 0 && isDefaulted(name, request) {
-			r.Requests[name] = limit.DeepCopy()
+	// A request above its limit is refused by the API server: where the user set only
+	// one of the two, the defaulted one follows.
+	for name, limit := range limits {
+		request := requests[name]
+		_, requestSet := r.Requests[name]
+		_, limitSet := r.Limits[name]
+		switch {
+		case request.Cmp(limit) <= 0:
+		case !requestSet:
+			requests[name] = limit.DeepCopy()
+		case !limitSet:
+			limits[name] = request.DeepCopy()
 		}
 	}
-}
-
-func isDefaulted(name corev1.ResourceName, request resource.Quantity) bool {
-	return name == corev1.ResourceCPU && request.String() == "100m" ||
-		name == corev1.ResourceMemory && request.String() == "128Mi"
+	r.Requests, r.Limits = requests, limits
 }
 
 func withDefaults(list, defaults corev1.ResourceList) corev1.ResourceList {

@@ -49,13 +49,15 @@ type NexusAppList struct {
 // NexusAppSpec is the desired state of a NexusApp. Every default that depends on
 // the environment is written in defaults.go and never by the API server.
 //
-// +kubebuilder:validation:XValidation:rule="self.environment == 'Development' || has(self.auth) && (has(self.auth.apiKeys) || has(self.auth.mode) && self.auth.mode == 'Disabled')",message="auth is required in Staging and Production and no credential source is declared: set spec.auth.apiKeys.secretRef.name to a Secret made with 'nexus keys new'",fieldPath=".auth",reason=FieldValueRequired
-// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.auth.mode) || self.auth.mode != 'Required' || has(self.auth.apiKeys)",message="auth.mode is Required and no credential source is declared: set spec.auth.apiKeys.secretRef.name to a Secret made with 'nexus keys new'",fieldPath=".auth",reason=FieldValueRequired
-// +kubebuilder:validation:XValidation:rule="self.environment == 'Development' || !has(self.auth) || !has(self.auth.mode) || self.auth.mode != 'Disabled' || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'AuthDisabled')",message="auth.mode Disabled outside Development lets anyone run the workflows: set it to Required, or add {name: AuthDisabled, reason: ...} to spec.acknowledgedRisks",fieldPath=".auth"
-// +kubebuilder:validation:XValidation:rule="!has(self.rateLimit) || !has(self.rateLimit.mode) || self.rateLimit.mode != 'Disabled' || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'RateLimitDisabled')",message="rateLimit.mode Disabled removes the protection against floods: set it to Enforce, or add {name: RateLimitDisabled, reason: ...} to spec.acknowledgedRisks",fieldPath=".rateLimit"
+// +kubebuilder:validation:XValidation:rule="has(self.auth) && has(self.auth.apiKeys) || (has(self.auth) && has(self.auth.mode) ? self.auth.mode == 'Disabled' : self.environment == 'Development')",message="authentication is required and no credential source is declared: set spec.auth.apiKeys.secretRef.name to a Secret made with 'nexus keys new'",fieldPath=".auth.apiKeys",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="self.environment == 'Development' || !(has(self.auth) && has(self.auth.mode) && self.auth.mode == 'Disabled') || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'AuthDisabled')",message="auth.mode Disabled outside Development lets anyone run the workflows: set it to Required, or add {name: AuthDisabled, reason: ...} to spec.acknowledgedRisks",fieldPath=".auth.mode"
+// +kubebuilder:validation:XValidation:rule="(has(self.auth) && has(self.auth.mode) ? self.auth.mode == 'Required' : self.environment != 'Development' || has(self.auth) && has(self.auth.apiKeys)) || self.workflows.all(w, !has(w.authorization) || !has(w.authorization.anyRole))",message="nobody has a role while spec.auth.mode is Disabled: remove the workflow's authorization.anyRole, or set the mode to Required and name a credential source",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="!(has(self.rateLimit) && has(self.rateLimit.mode) && self.rateLimit.mode == 'Disabled') || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'RateLimitDisabled')",message="rateLimit.mode Disabled removes the protection against floods: set it to Enforce, or add {name: RateLimitDisabled, reason: ...} to spec.acknowledgedRisks",fieldPath=".rateLimit.mode"
+// +kubebuilder:validation:XValidation:rule="!(has(self.rateLimit) && has(self.rateLimit.mode) && self.rateLimit.mode == 'Disabled') || self.workflows.all(w, !has(w.rateLimit) || !has(w.rateLimit.requestsPerMinute))",message="spec.rateLimit.mode Disabled switches the workflows' own buckets off too: remove the workflow's rateLimit, or set the mode to Enforce",fieldPath=".workflows"
 // +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || has(self.rateLimit) && has(self.rateLimit.mode) && self.rateLimit.mode == 'Disabled' || has(self.replicas) && self.replicas <= 1 || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'PerPodLimits')",message="in Production the replicas would each count their own rate limits, so that N pods let N times as much through: add {name: PerPodLimits, reason: ...} to spec.acknowledgedRisks",fieldPath=".rateLimit"
-// +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || !has(self.replicas) || self.replicas == 0 || self.replicas >= 2 || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'SingleReplica')",message="Production runs at least 2 replicas: raise spec.replicas, or add {name: SingleReplica, reason: ...} to spec.acknowledgedRisks",fieldPath=".replicas"
-// +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || !has(self.networkPolicy) || !has(self.networkPolicy.mode) || self.networkPolicy.mode != 'Disabled' || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'UnrestrictedEgress')",message="networkPolicy.mode Disabled in Production leaves the pods' traffic open: set it to Managed, or add {name: UnrestrictedEgress, reason: ...} to spec.acknowledgedRisks",fieldPath=".networkPolicy"
+// +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || !has(self.replicas) || self.replicas != 1 || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'SingleReplica')",message="Production runs at least 2 replicas: raise spec.replicas, or add {name: SingleReplica, reason: ...} to spec.acknowledgedRisks",fieldPath=".replicas"
+// +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || !(has(self.networkPolicy) && has(self.networkPolicy.mode) && self.networkPolicy.mode == 'Disabled') || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'UnrestrictedEgress')",message="networkPolicy.mode Disabled in Production leaves the pods' traffic open: set it to Managed, or add {name: UnrestrictedEgress, reason: ...} to spec.acknowledgedRisks",fieldPath=".networkPolicy.mode"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.requestTimeoutSeconds) || self.workflows.all(w, !has(w.timeoutSeconds) || w.timeoutSeconds <= self.limits.requestTimeoutSeconds)",message="a workflow's timeoutSeconds may not exceed spec.limits.requestTimeoutSeconds: lower it, or raise that",fieldPath=".workflows"
 type NexusAppSpec struct {
 	// environment chooses the defaults and the rules: Development, Staging or
 	// Production. Staging and Production require authentication; Production also
@@ -68,7 +70,7 @@ type NexusAppSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:Pattern=`^[^\s]+$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[A-Za-z0-9][A-Za-z0-9._:/@-]*$')`,message="write an image as registry/name:tag or registry/name@sha256:digest, without spaces"
 	Image string `json:"image,omitempty"`
 
 	// replicas is the number of pods. Default: 1 in Development, 2 in Staging, 3 in
@@ -203,7 +205,7 @@ type LocalReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')`,message="use lower-case letters, digits, dashes and dots, with a letter or digit at both ends"
 	Name string `json:"name,omitempty"`
 }
 
@@ -211,14 +213,15 @@ type LocalReference struct {
 type NexusAppStatus struct {
 	// observedGeneration is the generation that the conditions speak of.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Accepted, ReferencesResolved, Available, Enforced, SecurityPosture
-	// and Ready; Reconciling and Stalled only while they are true.
+	// conditions are Accepted, ReferencesResolved, Available, Enforced,
+	// SecurityPosture and Ready; Reconciling and Stalled only while they are true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
@@ -234,6 +237,7 @@ type NexusAppStatus struct {
 
 	// selector finds the pods; the scale subresource hands it to autoscalers.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Selector string `json:"selector,omitempty"`
 
@@ -244,6 +248,7 @@ type NexusAppStatus struct {
 	// policyHash is the SHA-256, in hexadecimal, of the document that the pods are
 	// to enforce. Enforced=True proves that every ready pod loaded exactly it.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	PolicyHash string `json:"policyHash,omitempty"`
 
@@ -255,6 +260,7 @@ type NexusAppStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	Workflows []WorkflowStatus `json:"workflows,omitempty"`
 }
@@ -263,6 +269,7 @@ type NexusAppStatus struct {
 type Endpoints struct {
 	// api is the URL of the REST API inside the cluster.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	API string `json:"api,omitempty"`
 }
@@ -275,13 +282,16 @@ type SecurityStatus struct {
 
 	// score is the number of posture checks that pass, of all of them: "7/8".
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16
 	Score string `json:"score,omitempty"`
 
 	// failed lists the ids of the checks that do not pass.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
 	Failed []string `json:"failed,omitempty"`
 }
@@ -290,16 +300,19 @@ type SecurityStatus struct {
 type WorkflowStatus struct {
 	// name of the workflow.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
 	// version is the definition's document.version.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	Version string `json:"version,omitempty"`
 
 	// hash is the first 16 hexadecimal digits of the definition's SHA-256.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16
 	Hash string `json:"hash,omitempty"`
 }

@@ -14,7 +14,7 @@ type Auth struct {
 
 	// apiKeys accepts API keys, as "Authorization: Bearer KEY" or "X-API-Key: KEY".
 	// +optional
-	APIKeys *APIKeys `json:"apiKeys,omitempty"`
+	APIKeys *APIKeys `json:"apiKeys,omitzero"`
 }
 
 // AuthMode says whether a caller must present a credential.
@@ -197,7 +197,7 @@ type Workflow struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')`,message="use lower-case letters, digits and dashes, with a letter or digit at both ends"
 	Name string `json:"name,omitempty"`
 
 	// expose lists the channels that serve the workflow. Default: REST.
@@ -262,11 +262,14 @@ type Route struct {
 	// +required
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:Pattern=`^(/([A-Za-z0-9._~-]+|\{[A-Za-z_][A-Za-z0-9_]*\}))+$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^(/([A-Za-z0-9._~-]+|[{][A-Za-z_][A-Za-z0-9_]*[}]))+$')`,message="write a path as /api/orders/{id}: segments of letters, digits and . _ ~ -, or a whole segment as a {variable}, and no slash at the end"
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'^/(workflows|executions|sessions|health|openapi[.]json|docs|mcp|[.]well-known)(/|$)')`,message="the runtime itself serves /workflows, /executions, /sessions, /health, /openapi.json, /docs, /mcp and /.well-known: choose another first segment, for example /api"
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'/[.][.]?(/|$)')`,message="the segments . and .. are resolved before routing: remove them"
 	Path string `json:"path,omitempty"`
 }
 
 // WorkflowRateLimit is a workflow's own bucket.
+// +kubebuilder:validation:XValidation:rule="!has(self.burst) || has(self.requestsPerMinute)",message="burst alone makes no bucket: set requestsPerMinute too",fieldPath=".requestsPerMinute",reason=FieldValueRequired
 type WorkflowRateLimit struct {
 	// requestsPerMinute is the sustained rate of this workflow. Default: no bucket of
 	// its own.

@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -40,11 +41,9 @@ func validateRoutes(workflows []Workflow, path *field.Path) field.ErrorList {
 func validateRoute(route Route, at *field.Path) field.ErrorList {
 	segments := strings.Split(strings.TrimPrefix(route.Path, "/"), "/")
 	var errs field.ErrorList
-	for _, reserved := range reservedPaths {
-		if segments[0] == reserved {
-			errs = append(errs, field.Invalid(at, route.Path,
-				fmt.Sprintf("/%s is served by the runtime itself: choose another first segment, for example /api%s", reserved, route.Path)))
-		}
+	if slices.Contains(reservedPaths, segments[0]) {
+		errs = append(errs, field.Invalid(at, route.Path,
+			"the runtime itself serves /workflows, /executions, /sessions, /health, /openapi.json, /docs, /mcp and /.well-known: choose another first segment, for example /api"))
 	}
 	seen := map[string]bool{}
 	for _, s := range segments {

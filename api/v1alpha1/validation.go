@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"slices"
 
-	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -41,7 +39,10 @@ func Validate(app *NexusApp) field.ErrorList {
 	errs = append(errs, validateAuth(spec, path.Child("auth"))...)
 	errs = append(errs, validateTrustedProxies(spec.RateLimit.TrustedProxies, path.Child("rateLimit", "trustedProxies"))...)
 	errs = append(errs, validateMaxBytes(spec, path.Child("input", "maxBytes"))...)
-	errs = append(errs, validateWorkload(spec, path)...)
+	errs = append(errs, validateResources(spec, path)...)
+	errs = append(errs, validateDisruption(spec, path.Child("disruption", "maxUnavailable"))...)
+	errs = append(errs, validatePodMetadata(spec, path)...)
+	errs = append(errs, validateIngressFrom(&spec.NetworkPolicy.IngressFrom, path.Child("networkPolicy", "ingressFrom"))...)
 	errs = append(errs, validateWorkflows(spec, path.Child("workflows"))...)
 	return errs
 }
@@ -90,12 +91,13 @@ func validateTrustedProxies(proxies []string, path *field.Path) field.ErrorList 
 	var errs field.ErrorList
 	for i, p := range proxies {
 		if _, err := netip.ParsePrefix(p); err != nil {
-			errs = append(errs, field.Invalid(path.Index(i), p,
-				"each entry is a network in CIDR notation: write 10.0.0.0/8, or 192.0.2.7/32 for one address"))
+			errs = append(errs, field.Invalid(path.Index(i), p, cidrMessage))
 		}
 	}
 	return errs
 }
+
+const cidrMessage = "each entry is a network in CIDR notation: write 10.0.0.0/8, or 192.0.2.7/32 for one address"
 
 func validateMaxBytes(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 	q := spec.Input.MaxBytes
@@ -104,30 +106,6 @@ func validateMaxBytes(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 	}
 	return field.ErrorList{field.Invalid(path, q.String(),
 		"maxBytes is a whole number of bytes from 1 to 50Mi: write 10Mi or 1048576")}
-}
-
-func validateWorkload(spec *NexusAppSpec, path *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	for name, limit := range spec.Resources.Limits {
-		if request, ok := spec.Resources.Requests[name]; ok && request.Cmp(limit) > 0 {
-			errs = append(errs, field.Invalid(path.Child("resources", "requests").Key(string(name)), request.String(),
-				fmt.Sprintf("a request may not exceed its limit: lower it to at most %s, or raise spec.resources.limits.%s", limit.String(), name)))
-		}
-	}
-	if memory, ok := spec.Resources.Limits["memory"]; ok && memory.Value() < 4*spec.Input.MaxBytes.Value() {
-		errs = append(errs, field.Invalid(path.Child("resources", "limits").Key("memory"), memory.String(),
-			fmt.Sprintf("a quarter of the memory limit is the budget for request bodies, and it does not hold one of spec.input.maxBytes (%s): raise the limit to at least four times that, or lower maxBytes", spec.Input.MaxBytes.String())))
-	}
-	labels := path.Child("podMetadata", "labels")
-	errs = append(errs, metav1validation.ValidateLabels(spec.PodMetadata.Labels, labels)...)
-	errs = append(errs, metav1validation.ValidateLabels(spec.Scheduling.NodeSelector, path.Child("scheduling", "nodeSelector"))...)
-	if mu := spec.Disruption.MaxUnavailable; mu != nil && mu.Type == intstr.String {
-		if _, err := intstr.GetScaledValueFromIntOrPercent(mu, 100, false); err != nil {
-			errs = append(errs, field.Invalid(path.Child("disruption", "maxUnavailable"), mu.String(),
-				"maxUnavailable is a number of pods (1) or a percentage (25%)"))
-		}
-	}
-	return errs
 }
 
 func validateWorkflows(spec *NexusAppSpec, path *field.Path) field.ErrorList {
@@ -144,7 +122,8 @@ func validateWorkflows(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 		errs = append(errs, validateWorkflow(w, spec, at)...)
 	}
 	if total > MaxDefinitionsBytes {
-		errs = append(errs, field.TooLong(path, "", MaxDefinitionsBytes))
+		errs = append(errs, field.Invalid(path, "",
+			fmt.Sprintf("the definitions have %d bytes as JSON, at most %d fit in one app: split it into several apps", total, MaxDefinitionsBytes)))
 	}
 	return append(errs, validateRoutes(spec.Workflows, path)...)
 }
@@ -153,7 +132,7 @@ func validateWorkflow(w *Workflow, spec *NexusAppSpec, at *field.Path) field.Err
 	var errs field.ErrorList
 	if w.TimeoutSeconds > spec.Limits.RequestTimeoutSeconds {
 		errs = append(errs, field.Invalid(at.Child("timeoutSeconds"), w.TimeoutSeconds,
-			fmt.Sprintf("may not exceed spec.limits.requestTimeoutSeconds (%d): lower it, or raise that", spec.Limits.RequestTimeoutSeconds)))
+			"a workflow's timeoutSeconds may not exceed spec.limits.requestTimeoutSeconds: lower it, or raise that"))
 	}
 	if w.RateLimit.Burst != 0 && w.RateLimit.RequestsPerMinute == 0 {
 		errs = append(errs, field.Required(at.Child("rateLimit", "requestsPerMinute"),
@@ -161,19 +140,20 @@ func validateWorkflow(w *Workflow, spec *NexusAppSpec, at *field.Path) field.Err
 	}
 	if w.RateLimit.RequestsPerMinute != 0 && spec.RateLimit.Mode == RateLimitDisabled {
 		errs = append(errs, field.Forbidden(at.Child("rateLimit"),
-			"spec.rateLimit.mode Disabled switches this bucket off too: remove it, or set the mode to Enforce"))
+			"spec.rateLimit.mode Disabled switches the workflows' own buckets off too: remove the workflow's rateLimit, or set the mode to Enforce"))
 	}
 	if len(w.Authorization.AnyRole) > 0 && spec.Auth.Mode == AuthDisabled {
 		errs = append(errs, field.Forbidden(at.Child("authorization", "anyRole"),
-			"nobody has a role while spec.auth.mode is Disabled: remove it, or set the mode to Required"))
+			"nobody has a role while spec.auth.mode is Disabled: remove the workflow's authorization.anyRole, or set the mode to Required and name a credential source"))
 	}
 	definition := at.Child("definition")
-	if len(w.Definition.Raw) > MaxDefinitionBytes {
-		errs = append(errs, field.TooLong(definition, "", MaxDefinitionBytes))
+	if size := len(w.Definition.Raw); size > MaxDefinitionBytes {
+		errs = append(errs, field.Invalid(definition, "",
+			fmt.Sprintf("the definition has %d bytes as JSON, at most %d fit: split it into several workflows", size, MaxDefinitionBytes)))
 	}
-	var tree any
-	if err := json.Unmarshal(w.Definition.Raw, &tree); err != nil {
-		return append(errs, field.Invalid(definition, "", "is not an object"))
+	var tree map[string]any
+	if err := json.Unmarshal(w.Definition.Raw, &tree); err != nil || tree == nil {
+		return append(errs, field.Invalid(definition, "", "a definition is an object with the keys document and do"))
 	}
 	return append(errs, validateYAMLBooleans(tree, definition)...)
 }
@@ -199,4 +179,3 @@ func validateYAMLBooleans(value any, path *field.Path) field.ErrorList {
 	}
 	return errs
 }
-

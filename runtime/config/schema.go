@@ -44,14 +44,15 @@ type schema struct {
 	Rules           []rule             `json:"x-kubernetes-validations"`
 }
 
-// rule is a CEL rule. Those of the form self.matches(r'...') are evaluated here;
-// every other one is repeated by v1alpha1.Validate, with the same message.
+// rule is a CEL rule. Those of the form self.matches(r'...') or !self.matches(r'...')
+// are evaluated here; every other one is repeated by v1alpha1.Validate, with the same
+// message.
 type rule struct {
 	Rule    string `json:"rule"`
 	Message string `json:"message"`
 }
 
-var matchesRule = regexp.MustCompile(`^self\.matches\(r'([^']+)'\)$`)
+var matchesRule = regexp.MustCompile(`^(!?)self\.matches\(r'([^']+)'\)$`)
 
 // appSchema is the schema of NexusApp in the embedded CRD. The API server itself
 // knows what metadata holds, so the CRD does not say.
@@ -220,9 +221,12 @@ func (c *checker) checkText(s *schema, text, path string) {
 		return
 	}
 	length := utf8.RuneCountInString(text)
-	if length < s.MinLength {
+	if length < s.MinLength && length == 0 {
 		c.report(path, "is empty: give it a value, or remove it")
 		return
+	}
+	if length < s.MinLength {
+		c.report(path, "%s is too short: use at least %d characters", show(text), s.MinLength)
 	}
 	if s.MaxLength != nil && length > *s.MaxLength {
 		c.report(path, "has %d characters: use at most %d", length, *s.MaxLength)
@@ -235,7 +239,8 @@ func (c *checker) checkText(s *schema, text, path string) {
 		}
 	}
 	for _, r := range s.Rules {
-		if m := matchesRule.FindStringSubmatch(r.Rule); m != nil && !regexp.MustCompile(m[1]).MatchString(text) {
+		m := matchesRule.FindStringSubmatch(r.Rule)
+		if m != nil && regexp.MustCompile(m[2]).MatchString(text) == (m[1] == "!") {
 			c.report(path, "%s is refused: %s", show(text), r.Message)
 		}
 	}
