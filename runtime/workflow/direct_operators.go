@@ -1,0 +1,140 @@
+package workflow
+
+import (
+	"math"
+	"strings"
+
+	"github.com/itchyny/gojq"
+)
+
+// operators are jq's operators on operands of the usual types; false means that the
+// operands are jq's business.
+var operators = map[gojq.Operator]func(l, r any) (any, bool){
+	gojq.OpAdd: add,
+	gojq.OpSub: func(l, r any) (any, bool) {
+		return compute(l, r, func(l, r int) (any, bool) { return l - r, true }, func(l, r float64) (any, bool) { return l - r, true })
+	},
+	gojq.OpMul: func(l, r any) (any, bool) {
+		return compute(l, r, func(l, r int) (any, bool) { return l * r, true }, func(l, r float64) (any, bool) { return l * r, true })
+	},
+	gojq.OpDiv: divide,
+	gojq.OpEq:  func(l, r any) (any, bool) { n, ok := compare(l, r); return n == 0, ok },
+	gojq.OpNe:  func(l, r any) (any, bool) { n, ok := compare(l, r); return n != 0, ok },
+	gojq.OpLt:  func(l, r any) (any, bool) { n, ok := compare(l, r); return n < 0, ok },
+	gojq.OpLe:  func(l, r any) (any, bool) { n, ok := compare(l, r); return n <= 0, ok },
+	gojq.OpGt:  func(l, r any) (any, bool) { n, ok := compare(l, r); return n > 0, ok },
+	gojq.OpGe:  func(l, r any) (any, bool) { n, ok := compare(l, r); return n >= 0, ok },
+}
+
+// plainInt bounds the integers that are computed with here: no result of two of them
+// overflows.
+const plainInt = 1 << 31
+
+// compute applies an operation to two numbers.
+func compute(l, r any, ints func(l, r int) (any, bool), floats func(l, r float64) (any, bool)) (any, bool) {
+	a, aInt := l.(int)
+	b, bInt := r.(int)
+	if aInt && bInt {
+		if a <= -plainInt || a >= plainInt || b <= -plainInt || b >= plainInt {
+			return nil, false
+		}
+		return ints(a, b)
+	}
+	x, xOK := plainFloat(l)
+	y, yOK := plainFloat(r)
+	if !xOK || !yOK {
+		return nil, false
+	}
+	return floats(x, y)
+}
+
+// plainFloat returns a number as a float; an integer must be exact as one.
+func plainFloat(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int:
+		return float64(v), -plainInt < v && v < plainInt
+	case float64:
+		return v, !math.IsNaN(v)
+	}
+	return 0, false
+}
+
+// maxPlainText bounds the strings that are joined here.
+const maxPlainText = 64 << 10
+
+func add(l, r any) (any, bool) {
+	if a, ok := l.(string); ok {
+		b, ok := r.(string)
+		if !ok || len(a)+len(b) > maxPlainText {
+			return nil, false
+		}
+		return a + b, true
+	}
+	return compute(l, r, func(l, r int) (any, bool) { return l + r, true }, func(l, r float64) (any, bool) { return l + r, true })
+}
+
+func divide(l, r any) (any, bool) {
+	return compute(l, r, func(l, r int) (any, bool) {
+		switch {
+		case r == 0:
+			return nil, false
+		case l%r == 0:
+			return l / r, true
+		}
+		return float64(l) / float64(r), true
+	}, func(l, r float64) (any, bool) {
+		if r == 0 {
+			return nil, false
+		}
+		return l / r, true
+	})
+}
+
+// compare orders two scalars as jq does: null, false, true, numbers, strings.
+func compare(l, r any) (int, bool) {
+	a, aRank := l.(string)
+	b, bRank := r.(string)
+	if aRank && bRank {
+		return strings.Compare(a, b), true
+	}
+	left, right := rank(l), rank(r)
+	switch {
+	case left < 0 || right < 0:
+		return 0, false
+	case left != right:
+		return left - right, true
+	case left == rankNumber:
+		x, xOK := plainFloat(l)
+		y, yOK := plainFloat(r)
+		if !xOK || !yOK {
+			return 0, false
+		}
+		switch {
+		case x < y:
+			return -1, true
+		case x > y:
+			return 1, true
+		}
+	}
+	return 0, true
+}
+
+const rankNumber = 3
+
+// rank is the place of a scalar's type in jq's order, -1 for what is not one.
+func rank(v any) int {
+	switch v := v.(type) {
+	case nil:
+		return 0
+	case bool:
+		if v {
+			return 2
+		}
+		return 1
+	case int, float64:
+		return rankNumber
+	case string:
+		return 4
+	}
+	return -1
+}

@@ -1,0 +1,129 @@
+package workflow
+
+import (
+	"strconv"
+
+	"github.com/itchyny/gojq"
+)
+
+// term guards one term and everything in it.
+func (g *guard) term(t *gojq.Term) {
+	if t == nil {
+		return
+	}
+	g.index(t.Index)
+	g.text(t.Str)
+	if t.Object != nil {
+		for _, kv := range t.Object.KeyVals {
+			if kv.Key != "" && kv.Key[0] == '$' {
+				g.name(kv.Key)
+			}
+			g.text(kv.KeyString)
+			g.query(kv.KeyQuery)
+			g.query(kv.Val)
+		}
+	}
+	if t.Array != nil {
+		g.query(t.Array.Query)
+	}
+	if t.Unary != nil {
+		g.term(t.Unary.Term)
+	}
+	g.control(t)
+	g.query(t.Query)
+	for _, s := range t.SuffixList {
+		g.index(s.Index)
+	}
+	if t.Func != nil {
+		g.function(t)
+	}
+}
+
+// control guards the control structures.
+func (g *guard) control(t *gojq.Term) {
+	if t.If != nil {
+		g.query(t.If.Cond)
+		g.query(t.If.Then)
+		for _, e := range t.If.Elif {
+			g.query(e.Cond)
+			g.query(e.Then)
+		}
+		g.query(t.If.Else)
+	}
+	if t.Try != nil {
+		g.query(t.Try.Body)
+		g.query(t.Try.Catch)
+	}
+	if t.Reduce != nil {
+		g.query(t.Reduce.Query)
+		for _, p := range t.Reduce.Patterns {
+			g.pattern(p)
+		}
+		g.query(t.Reduce.Start)
+		g.query(t.Reduce.Update)
+	}
+	if t.Foreach != nil {
+		g.query(t.Foreach.Query)
+		for _, p := range t.Foreach.Patterns {
+			g.pattern(p)
+		}
+		g.query(t.Foreach.Start)
+		g.query(t.Foreach.Update)
+		g.query(t.Foreach.Extract)
+	}
+	if t.Label != nil {
+		g.query(t.Label.Body)
+	}
+}
+
+// function guards a call, whose suffixes stay where they are.
+func (g *guard) function(t *gojq.Term) {
+	f := t.Func
+	if why := refused[f.Name]; why != "" {
+		g.errorf("the function %s cannot be used in expressions: %s", f.Name, why)
+		return
+	}
+	g.name(f.Name)
+	if f.Name == "$workflow" && len(t.SuffixList) > 0 && t.SuffixList[0].Index != nil && t.SuffixList[0].Index.Name == "id" {
+		g.errorf("$workflow.id is not supported by this version")
+	}
+	key := f.Name + "/" + strconv.Itoa(len(f.Args))
+	literal := regexps[key]
+	if literals[key] {
+		literal = 1
+	}
+	for i, arg := range f.Args {
+		// The flags of sub and gsub come last, after the replacement.
+		isFlags := i == 2 && (key == "sub/3" || key == "gsub/3")
+		if i < literal || isFlags {
+			g.literalArgument(f.Name, arg, i == 0 && regexps[key] > 0)
+			continue
+		}
+		g.query(arg)
+	}
+	var body *gojq.Query
+	switch {
+	case regexps[key] > 0:
+		body = checked("_guard_text", f)
+	case checkedInput[key] != "":
+		body = checked(checkedInput[key], f)
+	case checkedArgument[key] != "":
+		f.Args[0] = pipe(f.Args[0], checkedArgument[key])
+		return
+	case checkedPair[key] != "":
+		check := asQuery(call(checkedPair[key], variable()))
+		inner := &gojq.Query{Left: check, Op: gojq.OpPipe, Right: asQuery(call(f.Name, variable()))}
+		body = &gojq.Query{Left: f.Args[0], Op: gojq.OpPipe, Patterns: bind(), Right: inner}
+	case key == "fromjson/0":
+		f.Name = "_guard_fromjson"
+		return
+	default:
+		return
+	}
+	t.Type, t.Func, t.Query = gojq.TermTypeQuery, nil, body
+}
+
+// checked returns the call f on an input that passed a check.
+func checked(check string, f *gojq.Func) *gojq.Query {
+	return &gojq.Query{Left: asQuery(call(check)), Op: gojq.OpPipe, Right: asQuery(&gojq.Term{Type: gojq.TermTypeFunc, Func: f})}
+}

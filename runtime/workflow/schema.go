@@ -1,0 +1,202 @@
+package workflow
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
+)
+
+// schema is a compiled JSON Schema (2020-12; formats are checked, patterns are RE2).
+type schema struct {
+	raw      json.RawMessage
+	compiled *jsonschema.Schema
+	// quick, when not nil, recognizes valid values fast; what it does not recognize
+	// goes through compiled.
+	quick recognizer
+}
+
+// schemaURL names the schema inside its own compiler; nothing is ever loaded from it.
+const schemaURL = "definition:schema"
+
+// noLoader refuses to fetch schemas: a definition may not make the runtime call out.
+type noLoader struct{}
+
+func (noLoader) Load(string) (any, error) {
+	return nil, errors.New("schemas are not loaded from elsewhere")
+}
+
+// schema compiles the schema of input or output.
+func (c *compiler) schema(at pointer, parent map[string]any) *schema {
+	holder, ok := c.object(at, parent, "schema")
+	if !ok {
+		return nil
+	}
+	at = at.child("schema")
+	c.fields(at, holder, schemaFields)
+	if format, ok := c.text(at, holder, "format", false); ok && format != "json" {
+		c.problem(at.child("format"), "the schema format %q is not supported by this version; supported: json", format)
+	}
+	document, ok := c.object(at, holder, "document")
+	if !ok {
+		if _, present := holder["document"]; !present {
+			c.problem(at.child("document"), "is required: put the JSON Schema here")
+		}
+		return nil
+	}
+	at = at.child("document")
+	before := len(c.problems)
+	if t, present := document["type"]; present && t != "object" {
+		c.problem(at.child("type"), "must be \"object\": inputs and outputs have named fields")
+	}
+	if s, present := document["$schema"]; present && s != "https://json-schema.org/draft/2020-12/schema" {
+		c.problem(at.child("$schema"), "must be https://json-schema.org/draft/2020-12/schema, or left out")
+	}
+	c.references(at, document)
+	if len(c.problems) > before {
+		return nil
+	}
+	return c.compileSchema(at, document)
+}
+
+// references refuses references that leave the schema.
+func (c *compiler) references(at pointer, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			switch key {
+			case "$ref", "$dynamicRef", "$recursiveRef":
+				if ref, ok := v[key].(string); ok && !strings.HasPrefix(ref, "#") {
+					c.problem(at.child(key), "refers outside of this schema: move what it refers to into $defs and write #/$defs/NAME")
+				}
+			case "$id":
+				if _, ok := v[key].(string); ok {
+					c.problem(at.child(key), "is not supported: it changes what # refers to; remove it")
+				}
+			case "enum", "const", "default", "examples":
+				continue // data, not schemas
+			}
+			c.references(at.child(key), v[key])
+		}
+	case []any:
+		for i, item := range v {
+			c.references(at.index(i), item)
+		}
+	}
+}
+
+func (c *compiler) compileSchema(at pointer, document map[string]any) *schema {
+	raw, err := json.Marshal(document)
+	if err != nil {
+		c.problem(at, "cannot be written as JSON")
+		return nil
+	}
+	tree, err := jsonschema.UnmarshalJSON(strings.NewReader(string(raw)))
+	if err != nil {
+		c.problem(at, "is not JSON: %v", err)
+		return nil
+	}
+	jc := jsonschema.NewCompiler()
+	jc.DefaultDraft(jsonschema.Draft2020)
+	jc.AssertFormat()
+	jc.UseLoader(noLoader{})
+	if err = jc.AddResource(schemaURL, tree); err == nil {
+		var compiled *jsonschema.Schema
+		if compiled, err = jc.Compile(schemaURL); err == nil {
+			if !circular(compiled) {
+				return &schema{raw: raw, compiled: compiled, quick: recognize(compiled)}
+			}
+			err = errors.New("it refers to itself without end: break the circle of $ref")
+		}
+	}
+	c.schemaProblems(at, err)
+	return nil
+}
+
+// schemaProblems explains why a schema does not compile.
+func (c *compiler) schemaProblems(at pointer, err error) {
+	if e, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
+		if v, ok := errors.AsType[*jsonschema.ValidationError](e.Err); ok {
+			for _, violation := range violations(v) {
+				c.problem(at+pointer(violation.Pointer), "in the JSON Schema, this %s", violation.Message)
+			}
+			return
+		}
+	}
+	if e, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
+		_, fragment, _ := strings.Cut(e.URL, "#")
+		c.problem(at+pointer(fragment), "the pattern %q is not a regular expression (RE2 syntax): %v", e.Regex, e.Err)
+		return
+	}
+	c.problem(at, "the JSON Schema cannot be compiled: %s", strings.ReplaceAll(err.Error(), schemaURL, "this schema"))
+}
+
+func (s *schema) text() json.RawMessage {
+	if s == nil {
+		return nil
+	}
+	return s.raw
+}
+
+// check validates a value; the error is a *fault.Error SchemaViolation.
+func (s *schema) check(value any) error {
+	if s == nil || s.quick != nil && s.quick(value) {
+		return nil
+	}
+	err := s.compiled.Validate(plain(value))
+	if err == nil {
+		return nil
+	}
+	e, ok := errors.AsType[*jsonschema.ValidationError](err)
+	if !ok {
+		return fault.As(fmt.Errorf("validating with a JSON Schema: %w", err))
+	}
+	f := fault.New(fault.SchemaViolation, "the inputs do not match the workflow's input schema")
+	f.Violations = violations(e)
+	if len(f.Violations) > 0 {
+		first := f.Violations[0]
+		where := "the inputs"
+		if first.Pointer != "" {
+			where = first.Pointer
+		}
+		f.Detail += ": " + where + " " + first.Message
+	}
+	return f
+}
+
+// propertyType returns the one type of a top-level property.
+func (s *schema) propertyType(name string) string {
+	if s == nil {
+		return ""
+	}
+	for at, hops := s.compiled, 0; at != nil && hops < maxHops; at, hops = at.Ref, hops+1 {
+		if property, ok := at.Properties[name]; ok {
+			return onlyType(property)
+		}
+	}
+	return ""
+}
+
+// maxHops bounds how many references are followed to find a type.
+const maxHops = 8
+
+// onlyType returns the one type, besides null, that a schema allows.
+func onlyType(at *jsonschema.Schema) string {
+	for hops := 0; at != nil && hops < maxHops; at, hops = at.Ref, hops+1 {
+		if at.Types == nil || at.Types.IsEmpty() {
+			continue
+		}
+		types := slices.DeleteFunc(at.Types.ToStrings(), func(t string) bool { return t == "null" })
+		if len(types) == 1 {
+			return types[0]
+		}
+		return ""
+	}
+	return ""
+}
