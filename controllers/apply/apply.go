@@ -196,7 +196,7 @@ func (a *Applier) Delete(ctx context.Context, owner Owner, object client.Object)
 	if err != nil {
 		return Change{}, err
 	}
-	if live == nil || owner.check(gvk.Kind, live) != nil || !live.GetDeletionTimestamp().IsZero() {
+	if live == nil || !owner.Owns(live) || !live.GetDeletionTimestamp().IsZero() {
 		return Change{Operation: Unchanged, Object: object, Kind: gvk.Kind}, nil
 	}
 	if err := a.remove(ctx, gvk, client.ObjectKeyFromObject(live), live.GetUID()); err != nil {

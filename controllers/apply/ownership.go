@@ -56,9 +56,12 @@ func (o Owner) orphan(object metav1.Object) bool {
 		labels[v1alpha1.LabelManagedBy] == v1alpha1.ManagedBy && labels[v1alpha1.LabelApp] == o.Name
 }
 
+// Owns says whether an object is the owner's to write.
+func (o Owner) Owns(object metav1.Object) bool { return o.controls(object) || o.orphan(object) }
+
 // check returns a *NotOwnedError unless the object is the owner's to write.
 func (o Owner) check(kind string, object metav1.Object) error {
-	if o.controls(object) || o.orphan(object) {
+	if o.Owns(object) {
 		return nil
 	}
 	err := &NotOwnedError{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()}

@@ -76,7 +76,7 @@ func (a *Applier) revisions(ctx context.Context, owner Owner, options ...client.
 	if err := a.Client.List(ctx, &list, options...); err != nil {
 		return nil, fmt.Errorf("listing ControllerRevisions: %w", err)
 	}
-	items := slices.DeleteFunc(list.Items, func(r appsv1.ControllerRevision) bool { return owner.check("", &r) != nil })
+	items := slices.DeleteFunc(list.Items, func(r appsv1.ControllerRevision) bool { return !owner.Owns(&r) })
 	slices.SortFunc(items, func(x, y appsv1.ControllerRevision) int {
 		return cmp.Or(ownFirst(owner, &x, &y), cmp.Compare(y.Revision, x.Revision), cmp.Compare(x.Name, y.Name))
 	})
@@ -114,7 +114,7 @@ func (a *Applier) oldConfigMaps(ctx context.Context, owner Owner, current string
 	if err := a.Client.List(ctx, &list, ofApp(owner)...); err != nil {
 		return nil, fmt.Errorf("listing ConfigMaps: %w", err)
 	}
-	items := slices.DeleteFunc(list.Items, func(c corev1.ConfigMap) bool { return c.Name == current || owner.check("", &c) != nil })
+	items := slices.DeleteFunc(list.Items, func(c corev1.ConfigMap) bool { return c.Name == current || !owner.Owns(&c) })
 	slices.SortFunc(items, func(x, y corev1.ConfigMap) int {
 		return cmp.Or(ownFirst(owner, &x, &y), y.CreationTimestamp.Compare(x.CreationTimestamp.Time), cmp.Compare(x.Name, y.Name))
 	})

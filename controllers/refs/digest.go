@@ -85,7 +85,8 @@ func (k *DigestKey) create(ctx context.Context) error {
 		},
 		Immutable: &immutable,
 		Data:      map[string][]byte{digestKeyEntry: key},
-	})
+		// A write that reads are to wait for would make the client watch Secrets.
+	}, client.DisableReadYourWritesConsistency)
 }
 
 // digest stands for the contents of a Secret. Every part is preceded by its length, so

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -114,9 +115,9 @@ type Resolved struct {
 
 // Complete says whether there is a record of every Secret that the pods mount: without
 // one the pods could not start.
-func (r *Resolved) Complete(spec *v1alpha1.NexusAppSpec) bool {
+func (r Records) Complete(spec *v1alpha1.NexusAppSpec) bool {
 	for _, ref := range Of(spec) {
-		if _, ok := r.Records[ref.Secret]; ref.Use == APIKeys && !ok {
+		if _, ok := r[ref.Secret]; ref.Use == APIKeys && !ok {
 			return false
 		}
 	}
@@ -154,7 +155,7 @@ func (r *Resolver) Resolve(ctx context.Context, app *v1alpha1.NexusApp, spec *v1
 			out.Records[reference.Secret] = current
 		}
 		if problem == nil && len(current.Broken) > 0 {
-			notes = append(notes, fmt.Sprintf("Secret %q has entries that cannot be used: %s; make them again with 'nexus keys new'",
+			notes = append(notes, fmt.Sprintf("Secret %q has entries that cannot be used: %s; make them again with 'nexus keys new --client NAME'",
 				reference.Secret, strings.Join(current.Broken, ", ")))
 		}
 	}
@@ -181,7 +182,7 @@ func (r *Resolver) resolve(ctx context.Context, app *v1alpha1.NexusApp, referenc
 	if problem, err := readProblem(reference, r.Live.Get(ctx, key, &secret)); problem != nil || err != nil {
 		return Record{}, problem, err
 	}
-	broken, problem := checkAPIKeys(reference, secret.Data)
+	broken, problem := checkAPIKeys(reference, secret.Data, time.Now())
 	if problem != nil {
 		return Record{}, problem, nil
 	}
@@ -218,7 +219,7 @@ func readProblem(reference Reference, err error) (*Problem, error) {
 	case apierrors.IsNotFound(err):
 		fix := "create it, the app then follows by itself"
 		if reference.Use == APIKeys {
-			fix = "create it with 'nexus keys new', the app then follows by itself"
+			fix = fmt.Sprintf("create it with 'nexus keys new --client NAME --secret-name %s', the app then follows by itself", reference.Secret)
 		}
 		return &Problem{Reference: reference, Reason: v1alpha1.ReasonSecretNotFound,
 			Message: fmt.Sprintf("%s: Secret %q does not exist: %s", reference.Path, reference.Secret, fix)}, nil

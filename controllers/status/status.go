@@ -126,7 +126,7 @@ func (s *summary) setFacts() {
 	existing, ready := s.pods.existing, s.pods.ready
 	s.status.Replicas, s.status.ReadyReplicas = &existing, &ready
 	s.status.Selector = labels.Set{v1alpha1.LabelApp: s.app.Name}.String()
-	if s.InForce == nil {
+	if s.InForce == nil || s.Deployment == nil {
 		return
 	}
 	s.status.Endpoints.API = fmt.Sprintf("http://%s.%s.svc:8000", s.app.Name, s.app.Namespace)
@@ -138,7 +138,7 @@ func (s *summary) setFacts() {
 // not the current one.
 func (s *summary) earlier() string {
 	switch {
-	case s.InForce == nil:
+	case s.InForce == nil || s.Deployment == nil:
 		return "nothing is deployed yet"
 	case s.InForce.Generation < s.app.Generation:
 		return fmt.Sprintf("generation %d stays in force", s.InForce.Generation)

@@ -1,0 +1,271 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/controllers/apply"
+	"github.com/nexus-operator/nexus-operator/controllers/desired"
+	"github.com/nexus-operator/nexus-operator/controllers/refs"
+	"github.com/nexus-operator/nexus-operator/controllers/status"
+	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+)
+
+// read gets the live Deployment: it records what was read of Secrets, and how many
+// replicas somebody else has set.
+func (r *Reconciler) read(ctx context.Context, s *scope) error {
+	var deployment appsv1.Deployment
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(s.app), &deployment); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if s.owner.Owns(&deployment) {
+		s.deployment = &deployment
+	}
+	return nil
+}
+
+// accept renders the current spec, or says why it is refused.
+func (r *Reconciler) accept(_ context.Context, s *scope) error {
+	current, err := render(s.app, s.app.Generation)
+	s.current = current
+	return err
+}
+
+// render validates a spec, compiles its workflows and makes its document.
+func render(app *v1alpha1.NexusApp, generation int64) (*rendered, error) {
+	document, errs := config.FromApp(app)
+	if len(errs) > 0 {
+		return nil, refuse(v1alpha1.ReasonInvalidSpec, errs.ToAggregate().Error())
+	}
+	out := &rendered{app: app, spec: app.Spec.DeepCopy(), generation: generation}
+	v1alpha1.SetDefaults(out.spec)
+	var problems []string
+	for i := range document.Workflows {
+		w := &document.Workflows[i]
+		program, found := workflow.Compile(w.Name, w.Definition.Raw)
+		for _, p := range found {
+			problems = append(problems, fmt.Sprintf("spec.workflows[%s].definition%s: %s", w.Name, p.Pointer, p.Message))
+		}
+		if len(found) == 0 {
+			out.workflows = append(out.workflows, v1alpha1.WorkflowStatus{Name: w.Name, Version: program.Version(), Hash: first(program.Hash(), 16)})
+		}
+	}
+	if len(problems) > 0 {
+		return nil, refuse(v1alpha1.ReasonInvalidWorkflow, strings.Join(problems, "; "))
+	}
+	raw, err := document.Marshal()
+	if err != nil {
+		return nil, refuse(v1alpha1.ReasonDocumentTooLarge, err.Error())
+	}
+	out.document, out.names = raw, desired.NamesOf(app, raw)
+	return out, nil
+}
+
+func refuse(reason, message string) *Error {
+	return &Error{Condition: v1alpha1.ConditionAccepted, Reason: reason, Message: message, Next: Terminal}
+}
+
+func first(s string, n int) string { return s[:min(n, len(s))] }
+
+// resolve looks at everything that the current spec refers to.
+func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
+	resolved, err := r.Resolver.Resolve(ctx, s.app, &s.app.Spec, s.recorded())
+	if err != nil {
+		return err
+	}
+	s.references = resolved
+	if len(resolved.Problems) == 0 {
+		return nil
+	}
+	e := &Error{Condition: v1alpha1.ConditionReferencesResolved, Reason: resolved.Problems[0].Reason, Next: Terminal}
+	var messages []string
+	for _, p := range resolved.Problems {
+		messages = append(messages, p.Message)
+		// A Secret that does not exist is often just not there yet; the watch tells.
+		if p.Reason == v1alpha1.ReasonSecretNotFound {
+			e.Next = Waiting
+		}
+		// Nothing tells of a permission.
+		if p.Reason == v1alpha1.ReasonSecretForbidden {
+			e.After = lookAgain
+		}
+	}
+	e.Message = strings.Join(messages, "; ")
+	return e
+}
+
+// recorded is what is remembered of Secrets.
+func (s *scope) recorded() refs.Records {
+	if s.deployment == nil {
+		return nil
+	}
+	return refs.ParseRecords(s.deployment.Annotations[v1alpha1.AnnotationSecrets])
+}
+
+// choose decides what is in force: the current spec when it is accepted and its
+// references can be used, else the one that was accepted last. Its drift and its
+// Secrets are still followed.
+func (r *Reconciler) choose(ctx context.Context, s *scope) error {
+	if s.current != nil && s.unresolved == nil {
+		s.inForce, s.records = s.current, s.references.Records
+		return nil
+	}
+	newest, err := r.Applier.Newest(ctx, s.owner)
+	if err != nil || newest == nil {
+		return err
+	}
+	// The cache holds only a digest of the data.
+	var revision appsv1.ControllerRevision
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(newest), &revision); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	accepted := s.app.DeepCopy()
+	if accepted.Spec, err = desired.ReadRevision(&revision); err != nil {
+		return err
+	}
+	// What an older operator accepted and this one does not is left as it is.
+	inForce, refused := render(accepted, revision.Revision)
+	if refused != nil {
+		return nil //nolint:nilerr // the pods keep serving, untouched
+	}
+	resolved, err := r.Resolver.Resolve(ctx, s.app, &accepted.Spec, s.recorded())
+	if err != nil {
+		return err
+	}
+	s.inForce, s.records = inForce, resolved.Records
+	return nil
+}
+
+// build works out the objects. Without a record of each mounted Secret there are none:
+// no pod starts without its credentials.
+func (r *Reconciler) build(_ context.Context, s *scope) error {
+	if s.inForce == nil || !s.records.Complete(s.inForce.spec) {
+		return nil
+	}
+	objects, err := desired.Build(desired.Input{
+		App: s.inForce.app, Generation: s.inForce.generation, Document: s.inForce.document,
+		RuntimeImage: r.RuntimeImage, PodIDs: r.PodIDs, Replicas: s.replicas(),
+		SecretsDigest: s.records.Digest(), SecretsRecord: s.records.String(),
+	})
+	if err != nil {
+		return err
+	}
+	s.configMap = s.inForce.names.ConfigMap
+	for _, object := range objects {
+		s.objects = append(s.objects, object)
+		if _, ok := object.(*appsv1.ControllerRevision); ok {
+			s.revision = object.GetName()
+		}
+	}
+	return nil
+}
+
+// apply writes what differs and deletes what is no longer wanted.
+func (r *Reconciler) apply(ctx context.Context, s *scope) error {
+	if len(s.objects) == 0 {
+		return nil
+	}
+	defer func() { r.recordWrites(s) }()
+	if s.inForce.spec.Replicas == nil && s.deployment != nil {
+		if err := r.handOver(ctx, s); err != nil {
+			return err
+		}
+	}
+	created := s.deployment == nil
+	changes, err := r.Applier.Apply(ctx, s.owner, s.objects)
+	s.changes = append(s.changes, changes...)
+	if err != nil {
+		return applyError(err)
+	}
+	for _, c := range changes {
+		if d, ok := c.Object.(*appsv1.Deployment); ok {
+			s.deployment = d
+		}
+	}
+	if s.inForce.spec.Replicas == nil && created {
+		if err := r.handOver(ctx, s); err != nil {
+			return err
+		}
+	}
+	return r.deleteUnwanted(ctx, s)
+}
+
+// handOver leaves the number of replicas to whoever scales the Deployment.
+func (r *Reconciler) handOver(ctx context.Context, s *scope) error {
+	change, err := r.Applier.HandOverReplicas(ctx, s.owner, s.deployment, v1alpha1.DefaultReplicas(s.inForce.spec.Environment))
+	if err != nil {
+		return applyError(err)
+	}
+	if change.Operation != apply.Unchanged {
+		s.changes = append(s.changes, change)
+		s.deployment = change.Object.(*appsv1.Deployment) //nolint:errcheck // it always is one
+	}
+	return nil
+}
+
+func (r *Reconciler) deleteUnwanted(ctx context.Context, s *scope) error {
+	for _, optional := range desired.Optional(s.app) {
+		kind := optional.GetObjectKind().GroupVersionKind()
+		if slices.ContainsFunc(s.objects, func(o client.Object) bool { return o.GetObjectKind().GroupVersionKind() == kind }) {
+			continue
+		}
+		change, err := r.Applier.Delete(ctx, s.owner, optional)
+		if err != nil {
+			return err
+		}
+		s.changes = append(s.changes, change)
+	}
+	return nil
+}
+
+// prune deletes the ConfigMaps and ControllerRevisions that are out of use.
+func (r *Reconciler) prune(ctx context.Context, s *scope) error {
+	if len(s.objects) == 0 || s.failed != nil || s.unresolved != nil {
+		return nil
+	}
+	changes, err := r.Applier.Prune(ctx, s.owner, s.configMap, s.revision)
+	r.countWrites(changes)
+	return err
+}
+
+// observe lists the pods.
+func (r *Reconciler) observe(ctx context.Context, s *scope) error {
+	var pods corev1.PodList
+	if err := r.Client.List(ctx, &pods, client.InNamespace(s.app.Namespace), client.MatchingFields{apply.IndexApp: s.app.Name}); err != nil {
+		return err
+	}
+	s.pods = pods.Items
+	return nil
+}
+
+// report writes the status, once and only when it differs, and tells of transitions.
+func (r *Reconciler) report(ctx context.Context, s *scope) error {
+	observed := s.observed()
+	observed.Now = metav1.Now()
+	updated := s.app.DeepCopy()
+	updated.Status = status.Summarize(s.app, observed)
+	if !equality.Semantic.DeepEqual(s.app.Status, updated.Status) {
+		wanted := updated.Status
+		if err := r.Client.Status().Patch(ctx, updated, client.MergeFrom(s.app)); err != nil {
+			if apierrors.IsNotFound(err) {
+				return nil // deleted meanwhile
+			}
+			return err
+		}
+		updated.Status = wanted
+		r.countStatusWrite()
+	}
+	r.tell(s, s.app.Status.Conditions, updated.Status.Conditions)
+	return nil
+}

@@ -1,0 +1,264 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/nexus-operator/nexus-operator/controllers/desired"
+)
+
+// These tests run against a real API server and etcd. There is no controller manager
+// and no kubelet: the tests play them where they matter.
+
+const (
+	operatorNamespace = "nexus-system"
+	runtimeImage      = "ghcr.io/nexus-operator/runtime:test"
+	// longEnough bounds what is awaited; nothing depends on how long it really takes.
+	longEnough = 60 * time.Second
+)
+
+var (
+	apiServer *rest.Config
+	// k8s is the test's own client: neither cached nor counted.
+	k8s client.WithWatch
+)
+
+func TestMain(m *testing.M) { os.Exit(runSuite(m)) }
+
+func runSuite(m *testing.M) int {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		fmt.Fprintln(os.Stderr, "These tests need a Kubernetes API server: run 'make unit' or 'make test', which build one, or set KUBEBUILDER_ASSETS to a directory with kube-apiserver, etcd and kubectl.")
+		return 1
+	}
+	ctrl.SetLogger(logr.Discard())
+	env := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+		// The binaries may be loaded from a cold disk.
+		ControlPlaneStartTimeout: 2 * time.Minute,
+	}
+	var err error
+	if apiServer, err = env.Start(); err != nil {
+		fmt.Fprintf(os.Stderr, "Starting the API server: %v\n", err)
+		return 1
+	}
+	defer func() {
+		if err := env.Stop(); err != nil {
+			fmt.Fprintf(os.Stderr, "Stopping the API server: %v\n", err)
+		}
+	}()
+	apiServer.QPS = -1
+	scheme, err := Scheme()
+	if err == nil {
+		k8s, err = client.NewWithWatch(apiServer, client.Options{Scheme: scheme})
+	}
+	if err == nil {
+		err = k8s.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "Preparing the API server: %v\n", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// operator is a running operator, or one whose reconciles the test starts itself.
+type operator struct {
+	*Reconciler
+	requests *requests
+	stop     func()
+}
+
+// mode says who starts reconciles.
+type mode string
+
+const (
+	// byWatches: the controller runs, as in production.
+	byWatches mode = "byWatches"
+	// byHand: only the cache runs; the test calls reconcile.
+	byHand mode = "byHand"
+)
+
+// startOperator starts an operator with a cache of its own, and stops it at the end of
+// the test unless that was done before.
+func startOperator(t *testing.T, m mode) *operator {
+	t.Helper()
+	scheme, err := Scheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := &requests{}
+	cfg := rest.CopyConfig(apiServer)
+	cfg.Wrap(recorded.wrap)
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme: scheme, Cache: CacheOptions(), Client: ClientOptions(),
+		Metrics:    server.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := Options{RuntimeImage: runtimeImage, Namespace: operatorNamespace, PodIDs: desired.PodIDsFixed}
+	ctx, cancel := context.WithCancel(t.Context())
+	o := &operator{requests: recorded}
+	if m == byWatches {
+		err = Setup(ctx, mgr, options)
+	} else {
+		err = addIndexes(ctx, mgr.GetFieldIndexer())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Reconciler = newReconciler(mgr, options)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := mgr.Start(ctx); err != nil {
+			t.Errorf("the manager stopped: %v", err)
+		}
+	})
+	o.stop = sync.OnceFunc(func() { cancel(); wg.Wait() })
+	t.Cleanup(o.stop)
+	if !mgr.GetCache().WaitForCacheSync(ctx) {
+		t.Fatal("the cache does not fill")
+	}
+	return o
+}
+
+// reconcile runs one reconcile and returns the writes it made.
+func (o *operator) reconcile(t *testing.T, app client.Object) []string {
+	t.Helper()
+	writes, err := o.tryReconcile(t, app)
+	if err != nil {
+		t.Fatalf("reconciling: %v", err)
+	}
+	return writes
+}
+
+func (o *operator) tryReconcile(t *testing.T, app client.Object) ([]string, error) {
+	t.Helper()
+	o.requests.reset()
+	ctx, cancel := context.WithTimeout(t.Context(), longEnough)
+	defer cancel()
+	_, err := o.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(app)})
+	return o.requests.writes(app.GetNamespace()), err
+}
+
+// settle reconciles until nothing is written any more.
+func (o *operator) settle(t *testing.T, app client.Object) {
+	t.Helper()
+	for range 5 {
+		if len(o.reconcile(t, app)) == 0 {
+			return
+		}
+	}
+	t.Fatalf("the app does not come to rest, the last reconcile wrote %v", o.requests.writes(app.GetNamespace()))
+}
+
+// requests records what is asked of the API server.
+type requests struct {
+	mu   sync.Mutex
+	seen []string
+}
+
+func (r *requests) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		r.mu.Lock()
+		r.seen = append(r.seen, request.Method+" "+request.URL.Path)
+		r.mu.Unlock()
+		return next.RoundTrip(request)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func (r *requests) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = nil
+}
+
+// writes are the writes to a namespace, without events.
+func (r *requests) writes(namespace string) []string {
+	return r.matching(func(s string) bool {
+		return !strings.HasPrefix(s, "GET ") && strings.Contains(s, "/namespaces/"+namespace+"/") && !strings.Contains(s, "/events")
+	})
+}
+
+func (r *requests) matching(want func(string) bool) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(r.seen), func(s string) bool { return !want(s) })
+}
+
+// await watches an object until it is as it should be, and returns it.
+func await[T client.Object](t *testing.T, object T, list client.ObjectList, what string, want func(T) bool) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), longEnough)
+	defer cancel()
+	w, err := k8s.Watch(ctx, list, client.InNamespace(object.GetNamespace()),
+		client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", object.GetName())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	var last T
+	for event := range w.ResultChan() {
+		got, ok := event.Object.(T)
+		if !ok || event.Type == watch.Deleted {
+			continue
+		}
+		if last = got; want(got) {
+			return got
+		}
+	}
+	t.Fatalf("waited in vain until %s; last seen: %+v", what, last)
+	return last
+}
+
+// namespace makes a namespace of its own for a test.
+func namespace(t *testing.T) string {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	create(t, ns)
+	return ns.Name
+}
+
+func create(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	for _, o := range objects {
+		if err := k8s.Create(t.Context(), o); err != nil {
+			t.Fatalf("creating %T %s: %v", o, o.GetName(), err)
+		}
+	}
+}
+
+func get[T client.Object](t *testing.T, object T, namespace, name string) T {
+	t.Helper()
+	if err := k8s.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, object); err != nil {
+		t.Fatalf("getting %T %s: %v", object, name, err)
+	}
+	return object
+}
