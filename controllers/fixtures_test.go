@@ -168,20 +168,18 @@ func ready(s *corev1.PodStatus) {
 	s.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 }
 
-// startPod makes a pod of a Deployment's template. It is written with the operator's
-// own client, whose reads then see it.
+// startPod makes a pod of a Deployment's template.
 func (o *operator) startPod(t *testing.T, d *appsv1.Deployment, name string, become func(*corev1.PodStatus)) *corev1.Pod {
 	t.Helper()
 	pod := &corev1.Pod{ObjectMeta: *d.Spec.Template.ObjectMeta.DeepCopy(), Spec: *d.Spec.Template.Spec.DeepCopy()}
 	pod.Namespace, pod.Name = d.Namespace, name
 	pod.Spec.PriorityClassName = ""
-	if err := o.Client.Create(t.Context(), pod); err != nil {
-		t.Fatal(err)
-	}
+	create(t, pod)
 	become(&pod.Status)
-	if err := o.Client.Status().Update(t.Context(), pod); err != nil {
+	if err := k8s.Status().Update(t.Context(), pod); err != nil {
 		t.Fatal(err)
 	}
+	o.sees(t, pod)
 	return pod
 }
 
@@ -192,28 +190,38 @@ func (o *operator) deletePods(t *testing.T, app *v1alpha1.NexusApp) {
 		t.Fatal(err)
 	}
 	for i := range pods.Items {
-		if err := o.Client.Delete(t.Context(), &pods.Items[i], client.GracePeriodSeconds(0)); err != nil {
+		if err := k8s.Delete(t.Context(), &pods.Items[i], client.GracePeriodSeconds(0)); err != nil {
 			t.Fatal(err)
 		}
+		o.sees(t, &pods.Items[i])
 	}
 }
 
 func (o *operator) deploymentStatus(t *testing.T, d *appsv1.Deployment, become func(*appsv1.DeploymentStatus)) {
 	t.Helper()
 	become(&d.Status)
-	if err := o.Client.Status().Update(t.Context(), d); err != nil {
+	if err := k8s.Status().Update(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
+	o.sees(t, d)
 }
 
-// change writes an app with the operator's client, whose reads then see it.
+// change edits the spec of an app.
 func (o *operator) change(t *testing.T, app *v1alpha1.NexusApp, edit func(*v1alpha1.NexusApp)) {
 	t.Helper()
 	fresh := get(t, &v1alpha1.NexusApp{}, app.Namespace, app.Name)
 	edit(fresh)
-	if err := o.Client.Update(t.Context(), fresh); err != nil {
+	if err := k8s.Update(t.Context(), fresh); err != nil {
 		t.Fatal(err)
 	}
+	o.sees(t, fresh)
+}
+
+// create creates an object that the operator watches.
+func (o *operator) create(t *testing.T, object client.Object) {
+	t.Helper()
+	create(t, object)
+	o.sees(t, object)
 }
 
 // deployed creates an app with its Secret and brings it to rest, ready.
@@ -225,9 +233,7 @@ func (o *operator) deployed(t *testing.T, app *v1alpha1.NexusApp) *v1alpha1.Nexu
 	for _, s := range app.Spec.ImagePullSecrets {
 		create(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: app.Namespace, Name: s.Name}})
 	}
-	if err := o.Client.Create(t.Context(), app); err != nil {
-		t.Fatal(err)
-	}
+	o.create(t, app)
 	o.settle(t, app)
 	o.rollOut(t, app)
 	o.settle(t, app)

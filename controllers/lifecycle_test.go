@@ -15,9 +15,7 @@ func TestNewAppBecomesReady(t *testing.T) {
 	o := startOperator(t, byHand)
 	app := production(namespace(t))
 	create(t, apiKeys(app.Namespace, keysSecret))
-	if err := o.Client.Create(t.Context(), app); err != nil {
-		t.Fatal(err)
-	}
+	o.create(t, app)
 	o.settle(t, app)
 	got := readBack(t, app)
 	expect(t, got, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
@@ -58,9 +56,7 @@ func TestCostOfANewApp(t *testing.T) {
 			if _, err := o.Resolver.Key.Get(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if err := o.Client.Create(t.Context(), app); err != nil {
-				t.Fatal(err)
-			}
+			o.create(t, app)
 			writes := o.reconcile(t, app)
 			reads := o.requests.matching(func(s string) bool {
 				return strings.HasPrefix(s, "GET ") && strings.Contains(s, "/namespaces/"+app.Namespace+"/") && !strings.Contains(s, "/secrets/")

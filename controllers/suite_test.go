@@ -14,16 +14,22 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
 
 	"github.com/nexus-operator/nexus-operator/controllers/desired"
 )
@@ -33,6 +39,7 @@ import (
 
 const (
 	operatorNamespace = "nexus-system"
+	operatorName      = "nexus-operator"
 	runtimeImage      = "ghcr.io/nexus-operator/runtime:test"
 	// longEnough bounds what is awaited; nothing depends on how long it really takes.
 	longEnough = 60 * time.Second
@@ -76,6 +83,9 @@ func runSuite(m *testing.M) int {
 	if err == nil {
 		err = k8s.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})
 	}
+	if err == nil {
+		err = grantPermissions(context.Background())
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "Preparing the API server: %v\n", err)
 		return 1
@@ -83,9 +93,42 @@ func runSuite(m *testing.M) int {
 	return m.Run()
 }
 
+// grantPermissions creates the generated roles and binds them to the user that the
+// operator of these tests is: what it does here it may do with nothing else.
+func grantPermissions(ctx context.Context) error {
+	raw, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
+	if err != nil {
+		return err
+	}
+	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: operatorName}}
+	for document := range strings.SplitSeq(string(raw), "---\n") {
+		var role unstructured.Unstructured
+		if err := yaml.Unmarshal([]byte(document), &role.Object); err != nil {
+			return err
+		}
+		if len(role.Object) == 0 {
+			continue
+		}
+		if err := k8s.Create(ctx, &role); err != nil {
+			return err
+		}
+		ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: role.GetKind(), Name: role.GetName()}
+		at := metav1.ObjectMeta{Name: role.GetName(), Namespace: role.GetNamespace()}
+		var binding client.Object = &rbacv1.ClusterRoleBinding{ObjectMeta: at, RoleRef: ref, Subjects: subjects}
+		if at.Namespace != "" {
+			binding = &rbacv1.RoleBinding{ObjectMeta: at, RoleRef: ref, Subjects: subjects}
+		}
+		if err := k8s.Create(ctx, binding); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // operator is a running operator, or one whose reconciles the test starts itself.
 type operator struct {
 	*Reconciler
+	cache    cache.Cache
 	requests *requests
 	stop     func()
 }
@@ -111,6 +154,7 @@ func startOperator(t *testing.T, m mode) *operator {
 	recorded := &requests{}
 	cfg := rest.CopyConfig(apiServer)
 	cfg.Wrap(recorded.wrap)
+	cfg.Impersonate.UserName = "system:serviceaccount:" + operatorNamespace + ":" + operatorName
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme: scheme, Cache: CacheOptions(), Client: ClientOptions(),
 		Metrics:    server.Options{BindAddress: "0"},
@@ -121,7 +165,7 @@ func startOperator(t *testing.T, m mode) *operator {
 	}
 	options := Options{RuntimeImage: runtimeImage, Namespace: operatorNamespace, PodIDs: desired.PodIDsFixed}
 	ctx, cancel := context.WithCancel(t.Context())
-	o := &operator{requests: recorded}
+	o := &operator{requests: recorded, cache: mgr.GetCache()}
 	if m == byWatches {
 		err = Setup(ctx, mgr, options)
 	} else {
@@ -173,6 +217,45 @@ func (o *operator) settle(t *testing.T, app client.Object) {
 		}
 	}
 	t.Fatalf("the app does not come to rest, the last reconcile wrote %v", o.requests.writes(app.GetNamespace()))
+}
+
+// sees waits until the operator's cache has an object as the test has written it, or,
+// once it is deleted, no longer has it.
+func (o *operator) sees(t *testing.T, object client.Object) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), longEnough)
+	defer cancel()
+	informer, err := o.cache.GetInformer(ctx, object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, seen := client.ObjectKeyFromObject(object), make(chan struct{})
+	once := sync.OnceFunc(func() { close(seen) })
+	check := func(any) {
+		cached, live := object.DeepCopyObject().(client.Object), object.DeepCopyObject().(client.Object)
+		missing, gone := o.cache.Get(ctx, key, cached), k8s.Get(ctx, key, live)
+		if apierrors.IsNotFound(missing) && apierrors.IsNotFound(gone) ||
+			missing == nil && gone == nil && cached.GetResourceVersion() == live.GetResourceVersion() {
+			once()
+		}
+	}
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: check, UpdateFunc: func(_, now any) { check(now) }, DeleteFunc: check,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := informer.RemoveEventHandler(registration); err != nil {
+			t.Error(err)
+		}
+	}()
+	check(nil)
+	select {
+	case <-seen:
+	case <-ctx.Done():
+		t.Fatalf("the operator's cache does not follow %T %s", object, object.GetName())
+	}
 }
 
 // requests records what is asked of the API server.
