@@ -18,6 +18,7 @@ const (
 	maxTextBytes   = 1 << 20  // of a repeated, joined or parsed string
 	maxRegexpBytes = 8 << 10  // of a string that is matched with a pattern
 	maxIndex       = 1 << 20  // index of an array
+	maxSought      = 8        // items of an array that is used as an index
 	maxPath        = 256      // length of a path
 	maxSorted      = 1 << 16  // items of an array that is sorted or grouped
 	maxCells       = 1 << 20  // items of a transposed array
@@ -87,14 +88,14 @@ func checkNumberText(v any) error {
 	return nil
 }
 
-// checkIndex refuses an index that would make an assignment fill a huge array, and an
-// array as an index, which searches.
+// checkIndex refuses an index that would make an assignment fill a huge array, and a
+// long array as an index, which searches.
 func checkIndex(v any) error {
 	if n, ok := gojq.ToFloat64(v); ok && n > maxIndex {
 		return fmt.Errorf("the index is larger than %d", maxIndex)
 	}
-	if _, ok := v.([]any); ok {
-		return errors.New("an array cannot be an index: use indices")
+	if part, ok := v.([]any); ok && len(part) > maxSought {
+		return fmt.Errorf("an index has more than %d items: use indices", maxSought)
 	}
 	return nil
 }

@@ -129,11 +129,6 @@ func (c *compiler) schemaProblems(at pointer, err error) {
 			return
 		}
 	}
-	if e, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
-		_, fragment, _ := strings.Cut(e.URL, "#")
-		c.problem(at+pointer(fragment), "the pattern %q is not a regular expression (RE2 syntax): %v", e.Regex, e.Err)
-		return
-	}
 	c.problem(at, "the JSON Schema cannot be compiled: %s", strings.ReplaceAll(err.Error(), schemaURL, "this schema"))
 }
 

@@ -25,6 +25,9 @@ func violations(e *jsonschema.ValidationError) []fault.Violation {
 			return
 		}
 		if message := explain(e.ErrorKind); message != "" {
+			if _, ok := e.ErrorKind.(*kind.PropertyNames); ok {
+				message += why(e)
+			}
 			at := pointer("")
 			for _, token := range e.InstanceLocation {
 				at = at.child(token)
@@ -38,6 +41,19 @@ func violations(e *jsonschema.ValidationError) []fault.Violation {
 	}
 	collect(e)
 	return list
+}
+
+// why explains what is wrong with the name of a field.
+func why(e *jsonschema.ValidationError) string {
+	for _, cause := range e.Causes {
+		if message := explain(cause.ErrorKind); message != "" {
+			return ": the name " + message
+		}
+		if message := why(cause); message != "" {
+			return message
+		}
+	}
+	return ""
 }
 
 // explain says what a value must be like, or nothing for an error that only groups
@@ -59,6 +75,9 @@ func explain(k jsonschema.ErrorKind) string {
 	case *kind.Const:
 		return "must be " + listed([]any{k.Want})
 	case *kind.Format:
+		if k.Want == "regex" {
+			return "must be a regular expression in RE2 syntax"
+		}
 		return "must have the format " + k.Want
 	case *kind.Required:
 		return "lacks " + quoted(k.Missing, "the required field", "the required fields")
