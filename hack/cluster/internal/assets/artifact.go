@@ -35,7 +35,9 @@ func Kube() Artifact {
 	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
 		major, minor, _ := strings.Cut(strings.TrimPrefix(KubeVersion, "v"), ".")
 		minor, _, _ = strings.Cut(minor, ".")
-		for _, v := range []string{"gitVersion=" + KubeVersion, "gitMajor=" + major, "gitMinor=" + minor, "gitTreeState=clean"} {
+		for _, v := range []string{
+			"gitVersion=" + KubeVersion, "gitMajor=" + major, "gitMinor=" + minor, "gitCommit=", "gitTreeState=clean",
+		} {
 			flags = append(flags, "-X", pkg+"."+v)
 		}
 	}

@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -28,7 +30,7 @@ var containerdSocket = layout.RunPath("containerd.sock")
 // values fill the templates in files.
 type values struct {
 	State, Run, PKI, ContainerdSocket, CNIDir, Snapshotter, CgroupRoot string
-	Network, PauseImage, CoreDNSImage, Upstreams                       string
+	Network, PauseImage, CoreDNSImage, Upstreams, Corefile             string
 	NodeIP, NodeName, PodCIDR, DNSService, ClusterDomain               string
 	KubeletPort, KubeletHealthPort, ProxyHealthPort, ProxyMetricsPort  int
 	MTU                                                                int
@@ -39,7 +41,7 @@ func (c *Cluster) values() (values, error) {
 	if !ok {
 		return values{}, fmt.Errorf("no network plugins found: install containernetworking-plugins")
 	}
-	return values{
+	v := values{
 		State: c.layout.State, Run: layout.Run, PKI: string(c.pki), ContainerdSocket: containerdSocket, CNIDir: cniDir,
 		Snapshotter: snapshotter(c.layout.State), CgroupRoot: host.CgroupRoot,
 		Network: network, PauseImage: imageRef(c.bins.pause), CoreDNSImage: imageRef(c.bins.coredns),
@@ -49,11 +51,23 @@ func (c *Cluster) values() (values, error) {
 		KubeletPort:   layout.KubeletPort, KubeletHealthPort: layout.KubeletHealthPort,
 		ProxyHealthPort: layout.ProxyHealthPort, ProxyMetricsPort: layout.ProxyMetricsPort,
 		MTU: smallestMTU(),
-	}, nil
+	}
+	corefile, err := render("Corefile", v)
+	v.Corefile = string(corefile)
+	return v, err
+}
+
+// functions are what the templates call besides the built-in ones. A JSON string is a YAML string too.
+var functions = template.FuncMap{
+	"quote": func(s string) (string, error) {
+		data, err := json.Marshal(s)
+		return string(data), err
+	},
+	"digest": func(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s)))[:12] },
 }
 
 func render(name string, v values) ([]byte, error) {
-	tmpl, err := template.New(name).Option("missingkey=error").ParseFS(files, "files/"+name)
+	tmpl, err := template.New(name).Funcs(functions).ParseFS(files, "files/"+name)
 	if err != nil {
 		return nil, fmt.Errorf("parsing %s: %w", name, err)
 	}
