@@ -110,6 +110,8 @@ func TestCompileProblems(t *testing.T) {
 		{"guarded function", expr(`${ def contains(x): 1; contains(2) }`), "/do/0/a/set/x/0", "cannot be defined anew"},
 		{"pattern from data", expr(`${ .s | test($input.p) }`), "/do/0/a/set/x/0", "must be literal strings"},
 		{"pattern in an array from data", expr(`${ .s | test([.p, \"g\"]) }`), "/do/0/a/set/x/0", "must be literal strings"},
+		{"pattern and flags in an array", expr(`${ .s | test([.p]) }`), "/do/0/a/set/x/0", "must be literal strings"},
+		{"bad pattern in an array", expr(`${ .s | test([\"(\", \"g\"]) }`), "/do/0/a/set/x/0", "not a regular expression"},
 		{"flags from data", expr(`${ .s | sub(\"a\"; \"b\"; .f) }`), "/do/0/a/set/x/0", "must be literal strings"},
 		{"format from data", expr(`${ now | strftime($input.f) }`), "/do/0/a/set/x/0", "must be literal strings"},
 		{"bad pattern", expr(`${ .s | test(\"(\") }`), "/do/0/a/set/x/0", "not a regular expression"},

@@ -26,16 +26,16 @@ var operators = map[gojq.Operator]func(l, r any) (any, bool){
 	gojq.OpGe:  func(l, r any) (any, bool) { n, ok := compare(l, r); return n >= 0, ok },
 }
 
-// plainInt bounds the integers that are computed with here: no result of two of them
-// overflows.
-const plainInt = 1 << 31
+// plainly says whether an integer is so small that no operation on two of them
+// overflows, and that it is exact as a float.
+func plainly(n int) bool { return -1<<31 < n && n < 1<<31 }
 
 // compute applies an operation to two numbers.
 func compute(l, r any, ints func(l, r int) (any, bool), floats func(l, r float64) (any, bool)) (any, bool) {
 	a, aInt := l.(int)
 	b, bInt := r.(int)
 	if aInt && bInt {
-		if a <= -plainInt || a >= plainInt || b <= -plainInt || b >= plainInt {
+		if !plainly(a) || !plainly(b) {
 			return nil, false
 		}
 		return ints(a, b)
@@ -52,7 +52,7 @@ func compute(l, r any, ints func(l, r int) (any, bool), floats func(l, r float64
 func plainFloat(v any) (float64, bool) {
 	switch v := v.(type) {
 	case int:
-		return float64(v), -plainInt < v && v < plainInt
+		return float64(v), plainly(v)
 	case float64:
 		return v, !math.IsNaN(v)
 	}

@@ -236,33 +236,27 @@ func literalText(q *gojq.Query) (string, bool) {
 
 // literalArgument demands a literal string, null, or an array of those.
 func (g *guard) literalArgument(function string, q *gojq.Query, isPattern bool) {
-	if text, ok := literalText(q); ok {
-		if isPattern {
-			if _, err := regexp.Compile(text); err != nil {
+	if t := q.Term; t != nil && t.Type == gojq.TermTypeArray && len(t.SuffixList) == 0 {
+		q = t.Array.Query
+		for q != nil && q.Op == gojq.OpComma {
+			g.literalItem(function, q.Right, false)
+			q = q.Left
+		}
+	}
+	g.literalItem(function, q, isPattern)
+}
+
+func (g *guard) literalItem(function string, q *gojq.Query, isPattern bool) {
+	if q != nil {
+		if text, ok := literalText(q); ok {
+			if _, err := regexp.Compile(text); err != nil && isPattern {
 				g.errorf("the pattern of %s is not a regular expression (RE2 syntax): %v", function, err)
 			}
-		}
-		return
-	}
-	if t := q.Term; t != nil && len(t.SuffixList) == 0 {
-		if t.Type == gojq.TermTypeNull {
 			return
 		}
-		if t.Type == gojq.TermTypeArray && t.Array.Query != nil {
-			g.literalItems(function, t.Array.Query)
+		if t := q.Term; t != nil && t.Type == gojq.TermTypeNull && len(t.SuffixList) == 0 {
 			return
 		}
 	}
 	g.errorf("the pattern, flags and format of %s must be literal strings, because data could choose ones that exhaust memory", function)
-}
-
-func (g *guard) literalItems(function string, q *gojq.Query) {
-	if q.Op == gojq.OpComma {
-		g.literalItems(function, q.Left)
-		g.literalItems(function, q.Right)
-		return
-	}
-	if _, ok := literalText(q); !ok && (q.Term == nil || q.Term.Type != gojq.TermTypeNull) {
-		g.literalArgument(function, &gojq.Query{Op: gojq.OpPipe}, false)
-	}
 }

@@ -233,17 +233,60 @@ func multiply(l, r any) any {
 			}
 			break
 		}
-		return arithmetic("multiplied", l, r, product)
+		return multiplication.apply(l, r)
 	}
-	return typeError("multiplied", l, r)
+	return multiplication.typeError(l, r)
 }
 
-// product multiplies integers.
-func product(l, r *big.Int) any {
-	if l.BitLen()+r.BitLen() > maxIntegerBits {
-		return fmt.Errorf("the product would have more than %d bits", maxIntegerBits)
+// arithmetic is an operation on numbers: exact on integers, else on floating-point
+// numbers.
+type arithmetic struct {
+	verb   string
+	ints   func(l, r int) int
+	bigs   func(l, r *big.Int) any
+	floats func(l, r float64) float64
+}
+
+var multiplication = arithmetic{
+	verb: "multiplied",
+	ints: func(l, r int) int { return l * r },
+	bigs: func(l, r *big.Int) any {
+		if l.BitLen()+r.BitLen() > maxIntegerBits {
+			return fmt.Errorf("the product would have more than %d bits", maxIntegerBits)
+		}
+		return integer(new(big.Int).Mul(l, r))
+	},
+	floats: func(l, r float64) float64 { return l * r },
+}
+
+var subtraction = arithmetic{
+	verb:   "subtracted",
+	ints:   func(l, r int) int { return l - r },
+	bigs:   func(l, r *big.Int) any { return integer(new(big.Int).Sub(l, r)) },
+	floats: func(l, r float64) float64 { return l - r },
+}
+
+func (a arithmetic) apply(l, r any) any {
+	x, xInt := l.(int)
+	y, yInt := r.(int)
+	if xInt && yInt && plainly(x) && plainly(y) {
+		return a.ints(x, y)
 	}
-	return integer(new(big.Int).Mul(l, r))
+	left, leftExact := asInteger(l)
+	right, rightExact := asInteger(r)
+	if leftExact && rightExact {
+		return a.bigs(left, right)
+	}
+	fl, lOK := gojq.ToFloat64(l)
+	fr, rOK := gojq.ToFloat64(r)
+	if !lOK || !rOK {
+		return a.typeError(l, r)
+	}
+	return a.floats(fl, fr)
+}
+
+func (a arithmetic) typeError(l, r any) error {
+	return fmt.Errorf("%s and %s cannot be %s", gojq.TypeOf(l), gojq.TypeOf(r), a.verb)
 }
 
 // integer returns an int where one holds the value.
@@ -254,45 +297,6 @@ func integer(n *big.Int) any {
 	return n
 }
 
-// arithmetic applies an operation to two numbers: exactly to integers, else to
-// floating-point numbers.
-func arithmetic(verb string, l, r any, exact func(l, r *big.Int) any) any {
-	if a, ok := l.(int); ok {
-		if b, ok := r.(int); ok {
-			if n, ok := small(verb, a, b); ok {
-				return n
-			}
-		}
-	}
-	left, leftExact := asInteger(l)
-	right, rightExact := asInteger(r)
-	if leftExact && rightExact {
-		return exact(left, right)
-	}
-	a, aOK := gojq.ToFloat64(l)
-	b, bOK := gojq.ToFloat64(r)
-	switch {
-	case !aOK || !bOK:
-		return typeError(verb, l, r)
-	case verb == "multiplied":
-		return a * b
-	default:
-		return a - b
-	}
-}
-
-// small computes with integers whose result surely fits an int.
-func small(verb string, l, r int) (int, bool) {
-	const bound = 1 << 31
-	if l <= -bound || l >= bound || r <= -bound || r >= bound {
-		return 0, false
-	}
-	if verb == "multiplied" {
-		return l * r, true
-	}
-	return l - r, true
-}
-
 func asInteger(v any) (*big.Int, bool) {
 	switch v := v.(type) {
 	case int:
@@ -301,10 +305,6 @@ func asInteger(v any) (*big.Int, bool) {
 		return v, true
 	}
 	return nil, false
-}
-
-func typeError(verb string, l, r any) error {
-	return fmt.Errorf("%s and %s cannot be %s", gojq.TypeOf(l), gojq.TypeOf(r), verb)
 }
 
 // repeat is jq's string times number: null for a negative one.
@@ -342,7 +342,7 @@ func subtract(l, r any) any {
 	left, leftOK := l.([]any)
 	right, rightOK := r.([]any)
 	if !leftOK || !rightOK {
-		return arithmetic("subtracted", l, r, func(l, r *big.Int) any { return integer(new(big.Int).Sub(l, r)) })
+		return subtraction.apply(l, r)
 	}
 	if err, ok := checkPair(l, r).(error); ok {
 		return err

@@ -2,8 +2,10 @@ package workflow
 
 import (
 	"context"
+	"reflect"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -151,5 +153,33 @@ func TestRunFails(t *testing.T) {
 				t.Errorf("the detail shows data: %s", f.Detail)
 			}
 		})
+	}
+}
+
+// TestRunConcurrently runs one program from many goroutines; the race detector and the
+// results tell whether runs share state.
+func TestRunConcurrently(t *testing.T) {
+	p := mustCompile(t, `"input":{"from":"."},"do":[{"a":{"if":".n >= 0","set":{"n":"${ $input.n }","m":"${ [range(.n)] | length }","lit":{"k":[1]},"t":"${ $task.name }"}}}],"output":{"as":{"n":"${ .n }","m":"${ .m }","lit":"${ .lit }","w":"${ $workflow.input.n }"}}`)
+	var group sync.WaitGroup
+	for n := range 16 {
+		group.Go(func() {
+			for range 50 {
+				got, err := p.Run(t.Context(), map[string]any{"n": n})
+				want := map[string]any{"n": n, "m": n, "w": n, "lit": map[string]any{"k": []any{1}}}
+				if err != nil || !reflect.DeepEqual(got, want) {
+					t.Errorf("got %v, %v, want %v", got, err, want)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestRunSurvivesAPanic(t *testing.T) {
+	broken := &Program{name: "quote", tasks: []task{{set: &template{expression: &expression{}}}}}
+	_, err := broken.Run(t.Context(), nil)
+	if f := fault.As(err); err == nil || f.Code != fault.Internal || f.Cause == nil || strings.Contains(f.Detail, "panic") {
+		t.Errorf("got %+v", f)
 	}
 }
