@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
+	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+)
+
+// Codes of outcomes that are no faults of the table.
+const (
+	// CodeOK is success.
+	CodeOK fault.Code = "ok"
+	// Canceled is a call whose caller went away; nobody reads the reply.
+	Canceled fault.Code = "canceled"
+)
+
+// Source yields the inputs of a call. Inputs is called at most once, after everything
+// that can refuse the call without reading it.
+type Source interface {
+	Inputs(*Call) (any, error)
+}
+
+// Call is one call of a workflow. The transport fills in the first part and reads the
+// second; a zeroed call can be used again.
+type Call struct {
+	// Channel that the call came through.
+	Channel v1alpha1.Channel
+	// Workflow is the name, as the caller wrote it.
+	Workflow string
+	// Credentials as the caller sent them.
+	Credentials auth.Credentials
+	// Client is where the call comes from.
+	Client limit.Client
+	// RequestID finds the call in the logs.
+	RequestID string
+	// Start is when the call arrived.
+	Start time.Time
+	// Source yields the inputs.
+	Source Source
+
+	// Principal is who calls; nil when authentication is disabled or failed.
+	Principal *auth.Principal
+	// Target is the workflow; nil until it is found.
+	Target *Workflow
+	// Limited says that Verdict holds what the rate limits said, about Target.Policies.
+	Limited bool
+	Verdict limit.Verdict
+	// RunID, Output and Took are the result of the run.
+	RunID  string
+	Output any
+	Took   time.Duration
+
+	inputs  any
+	reason  auth.Reason
+	entered bool
+	// held is how many bytes of the budget for bodies the call holds.
+	held int64
+}
+
+func (c *Call) workflowName() string {
+	if c.Target == nil {
+		return ""
+	}
+	return c.Target.Name
+}
+
+// Workflow is a workflow of the document, ready to run.
+type Workflow struct {
+	v1alpha1.Workflow
+	Program *workflow.Program
+	// Policies are the rate limits of an execution; none when limits are off.
+	Policies  []*limit.Policy
+	timeout   time.Duration
+	hasSchema bool
+}
+
+func (w *Workflow) exposes(channel v1alpha1.Channel) bool {
+	for _, c := range w.Expose {
+		if c == channel {
+			return true
+		}
+	}
+	return false
+}
+
+// admits says whether the principal may run the workflow. Without a list of roles
+// everyone may who is authenticated as the document asks.
+func (w *Workflow) admits(p *auth.Principal) bool {
+	return len(w.Authorization.AnyRole) == 0 || p != nil && p.HasAnyRole(w.Authorization.AnyRole)
+}

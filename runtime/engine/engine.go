@@ -1,0 +1,197 @@
+// Package engine is the choke point: every call of every channel passes the same
+// steps here, so the same call gets the same verdict whichever way it came.
+// Transports only decode, call the engine, and encode.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
+	"github.com/nexus-operator/nexus-operator/runtime/validate"
+)
+
+// Deps are what an engine works with.
+type Deps struct {
+	// Keys are the API keys; nil when the document declares none.
+	Keys *auth.Directory
+	// Store holds the rate limit buckets.
+	Store limit.Store
+	// Bodies bounds the request bodies in flight, in bytes.
+	Bodies *limit.Budget
+	// Recorder is told what happens.
+	Recorder Recorder
+	// Log takes the causes that callers are not told.
+	Log *slog.Logger
+}
+
+// Engine enforces a document. It is immutable but for counters, and safe for
+// concurrent use.
+type Engine struct {
+	Deps
+	name      string
+	auth      v1alpha1.Auth
+	per       v1alpha1.RateLimitPer
+	rules     *validate.Rules
+	proxies   limit.Proxies
+	failures  []*limit.Policy
+	workflows []*Workflow
+	byName    map[string]*Workflow
+	capacity  int64
+	running   atomic.Int64
+}
+
+// steps are what every execution passes, in this order. A step that refuses ends the
+// call, so whatever a later step costs is not spent on it; in particular, the body of
+// a refused caller is never read.
+var steps = [...]func(*Engine, context.Context, *Call) error{
+	(*Engine).authenticate,
+	(*Engine).find,
+	(*Engine).limit,
+	(*Engine).authorize,
+	(*Engine).enter,
+	(*Engine).read,
+	(*Engine).check,
+	(*Engine).run,
+}
+
+// New compiles every workflow of a document. The error names each workflow and the
+// JSON pointer of each problem of its definition.
+func New(doc config.Document, deps Deps) (*Engine, error) {
+	proxies, err := limit.NewProxies(doc.RateLimit.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	if doc.Auth.Mode == v1alpha1.AuthRequired && deps.Keys == nil {
+		return nil, errors.New("auth.mode is Required and there is no credential source")
+	}
+	e := &Engine{
+		Deps: deps, name: doc.Name, auth: doc.Auth, per: doc.RateLimit.Per,
+		rules: validate.New(doc.Input), proxies: proxies,
+		failures: []*limit.Policy{limit.NewPolicy(PolicyAuthFailures, doc.RateLimit.AuthFailuresPerMinute, doc.RateLimit.AuthFailuresPerMinute)},
+		byName:   make(map[string]*Workflow, len(doc.Workflows)),
+		capacity: int64(doc.Limits.MaxConcurrentWorkflows),
+	}
+	var problems []error
+	app := appPolicies(doc.RateLimit)
+	for i := range doc.Workflows {
+		w, err := newWorkflow(doc, i, app)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		e.workflows = append(e.workflows, w)
+		e.byName[w.Name] = w
+	}
+	return e, errors.Join(problems...)
+}
+
+// Name is the app's name.
+func (e *Engine) Name() string { return e.name }
+
+// Workflows are all workflows of the document, in its order.
+func (e *Engine) Workflows() []*Workflow { return e.workflows }
+
+// Rules are the input rules.
+func (e *Engine) Rules() *validate.Rules { return e.rules }
+
+// Client finds the client of a call; see limit.Proxies.
+func (e *Engine) Client(remote string, forwardedFor []string) limit.Client {
+	client, ignored := e.proxies.Client(remote, forwardedFor)
+	if ignored {
+		e.Recorder.ForwardedIgnored(client.Addr)
+	}
+	return client
+}
+
+// Execute runs the workflow that the call names and fills in the call's results. The
+// error is a *fault.Error.
+func (e *Engine) Execute(ctx context.Context, c *Call) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = e.refuse(c, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+		}
+		e.leave(c)
+	}()
+	for _, step := range steps {
+		if err := step(e, ctx, c); err != nil {
+			return e.refuse(c, err)
+		}
+	}
+	return nil
+}
+
+// List returns the workflows that the caller may run on the call's channel.
+func (e *Engine) List(c *Call) ([]*Workflow, error) {
+	if err := e.authenticate(context.Background(), c); err != nil {
+		return nil, e.refuse(c, err)
+	}
+	var list []*Workflow
+	for _, w := range e.workflows {
+		if w.exposes(c.Channel) && w.admits(c.Principal) {
+			list = append(list, w)
+		}
+	}
+	return list, nil
+}
+
+// Describe returns the workflow that the call names. One that the caller may not run
+// is not found.
+func (e *Engine) Describe(c *Call) (*Workflow, error) {
+	ctx := context.Background()
+	err := e.authenticate(ctx, c)
+	if err == nil {
+		err = e.find(ctx, c)
+	}
+	if err == nil && !c.Target.admits(c.Principal) {
+		err = notFound()
+	}
+	if err != nil {
+		return nil, e.refuse(c, err)
+	}
+	return c.Target, nil
+}
+
+// refuse turns the error of a step into what the caller may see, and tells of it
+// whoever watches over the app.
+func (e *Engine) refuse(c *Call, err error) error {
+	f := fault.As(err)
+	if event, ok := c.securityEvent(f); ok {
+		e.Recorder.Event(event)
+	}
+	level := slog.LevelError
+	switch f.Code {
+	case fault.WorkflowFailed:
+		level = slog.LevelWarn
+	case fault.Internal:
+	default:
+		return f
+	}
+	e.Log.Log(context.Background(), level, "Workflow failed", "workflow", c.workflowName(), "requestId", c.RequestID, "detail", f.Detail, "cause", f.Cause)
+	return f
+}
+
+// leave gives back what a call holds.
+func (e *Engine) leave(c *Call) {
+	if c.entered {
+		c.entered = false
+		e.running.Add(-1)
+	}
+	if c.held > 0 {
+		e.Bodies.Return(c.held)
+		c.held = 0
+	}
+}
+
+// retrySoon is what an overloaded pod asks for: long enough to be worth it, short
+// enough not to leave it idle.
+const retrySoon = time.Second

@@ -1,0 +1,68 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// status is what /status tells: nothing that a caller could use.
+type status struct {
+	Name          string           `json:"name"`
+	Namespace     string           `json:"namespace,omitempty"`
+	Document      string           `json:"document"`
+	Version       string           `json:"version"`
+	Environment   string           `json:"environment"`
+	State         string           `json:"state"`
+	UptimeSeconds int64            `json:"uptimeSeconds"`
+	APIKeys       int64            `json:"apiKeys"`
+	Workflows     []workflowStatus `json:"workflows"`
+}
+
+type workflowStatus struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Hash    string `json:"hash"`
+}
+
+// adminHandler serves the admin port: for the kubelet, for Prometheus, and for people
+// with access to the pod.
+func (s *Server) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, true, "alive") })
+	mux.HandleFunc("GET /startupz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, s.state.Load() != starting, "started")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, s.Ready(), "ready, enforcing "+s.options.Hash)
+	})
+	mux.Handle("GET /metrics", s.metrics.Handler())
+	mux.HandleFunc("GET /status", s.serveStatus)
+	return mux
+}
+
+func answer(w http.ResponseWriter, good bool, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if !good {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		text = "not " + strings.SplitN(text, ",", 2)[0]
+	}
+	_, _ = w.Write([]byte(text + "\n"))
+}
+
+func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
+	doc := s.options.Document
+	out := status{
+		Name: doc.Name, Namespace: doc.Namespace, Document: s.options.Hash, Version: s.options.Version,
+		Environment: strings.ToLower(string(doc.Environment)), State: []string{"starting", "serving", "draining"}[s.state.Load()],
+		UptimeSeconds: int64(time.Since(s.started).Seconds()), APIKeys: s.keyCount.Load(),
+	}
+	for _, wf := range s.engine.Workflows() {
+		out.Workflows = append(out.Workflows, workflowStatus{wf.Name, wf.Program.Version(), wf.Program.Hash()})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(out) // the reader may have gone away
+}

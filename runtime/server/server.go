@@ -1,0 +1,220 @@
+// Package server puts a document into force: it assembles the policies, the engine and
+// the transports, opens the ports, and drains them at the end.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/engine"
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
+	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/rest"
+)
+
+// Options are what a server is told besides the document.
+type Options struct {
+	// Document to enforce, and its SHA-256 in hexadecimal.
+	Document config.Document
+	Hash     string
+	// SecretsDir holds a directory for each Secret, with a file for each entry.
+	SecretsDir string
+	// APIAddr and AdminAddr are the addresses to listen on; port 0 is any free one.
+	APIAddr, AdminAddr string
+	// DrainDelay is how long connections are still accepted after the context of Run
+	// ends: until then the endpoint may not have gone from every node.
+	DrainDelay time.Duration
+	// MemoryLimit is the memory of the process, in bytes; a quarter of it bounds the
+	// request bodies in flight. 0 stands for defaultMemory.
+	MemoryLimit int64
+	// Output takes the log.
+	Output io.Writer
+	// Version of the program.
+	Version string
+}
+
+// defaultMemory is assumed when nobody said how much there is: the operator's default
+// limit.
+const defaultMemory = 512 << 20
+
+// Server enforces a document.
+type Server struct {
+	options  Options
+	log      *slog.Logger
+	metrics  *telemetry.Metrics
+	keys     *auth.Directory
+	engine   *engine.Engine
+	handler  http.Handler
+	started  time.Time
+	api      net.Listener
+	admin    net.Listener
+	keyCount atomic.Int64
+	state    atomic.Int32
+}
+
+// The states of a server, in this order.
+const (
+	starting int32 = iota
+	serving
+	draining
+)
+
+// Ready says whether the document and the credentials are loaded, the ports are open,
+// and the end has not begun. Nothing outside the process matters.
+func (s *Server) Ready() bool { return s.state.Load() == serving }
+
+// Draining says whether the end has begun.
+func (s *Server) Draining() bool { return s.state.Load() == draining }
+
+// New assembles a server. The error has one line for each problem.
+func New(o Options) (*Server, error) {
+	log, security := telemetry.NewLoggers(o.Output, o.Document.Logging)
+	names := make([]string, len(o.Document.Workflows))
+	for i, w := range o.Document.Workflows {
+		names[i] = w.Name
+	}
+	s := &Server{options: o, log: log, started: time.Now(), metrics: telemetry.NewMetrics(names, []string{string(v1alpha1.ChannelREST)})}
+	var problems []error
+	if o.Document.Auth.Mode == v1alpha1.AuthRequired && o.Document.Auth.APIKeys != nil {
+		keys, err := auth.Open(o.SecretsDir, o.Document.Auth.APIKeys.SecretRef.Name)
+		if err != nil {
+			problems = append(problems, err)
+		} else {
+			s.keys = keys
+			s.keysRead(keys.Last())
+		}
+	}
+	if len(problems) == 0 || o.Document.Auth.Mode == v1alpha1.AuthDisabled {
+		if err := s.assemble(security); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	s.metrics.SetDocument(o.Document, o.Hash, o.Version)
+	telemetry.AnnounceRisks(security, o.Document)
+	return s, nil
+}
+
+func (s *Server) assemble(security *slog.Logger) error {
+	memory := s.options.MemoryLimit
+	if memory <= 0 {
+		memory = defaultMemory
+	}
+	// A budget that does not hold one body would refuse what the cap promises.
+	bodies := max(memory/4, s.options.Document.Input.MaxBytes.Value())
+	var err error
+	s.engine, err = engine.New(s.options.Document, engine.Deps{
+		Keys: s.keys, Store: limit.NewMemory(s.started), Bodies: limit.NewBudget(bodies),
+		Recorder: telemetry.NewRecorder(s.metrics, security), Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.handler, err = rest.New(s.engine, s.metrics, s, s.log)
+	return err
+}
+
+// keysRead tells of the outcome of reading the API keys.
+func (s *Server) keysRead(reload auth.Reload) {
+	s.keyCount.Store(int64(len(reload.Entries)))
+	s.metrics.SetKeys(reload)
+	for _, problem := range reload.Problems {
+		s.log.Error("Cannot use an API key entry", "secret", s.options.Document.Auth.APIKeys.SecretRef.Name, "problem", problem)
+	}
+}
+
+// Listen opens the ports.
+func (s *Server) Listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	var err error
+	if s.api, err = lc.Listen(ctx, "tcp", s.options.APIAddr); err != nil {
+		return fmt.Errorf("opening the API port: %w: choose another --api-addr", err)
+	}
+	if s.admin, err = lc.Listen(ctx, "tcp", s.options.AdminAddr); err != nil {
+		_ = s.api.Close()
+		return fmt.Errorf("opening the admin port: %w: choose another --admin-addr", err)
+	}
+	return nil
+}
+
+// APIAddr is the address of the API, once it is open.
+func (s *Server) APIAddr() string { return s.api.Addr().String() }
+
+// AdminAddr is the address of the admin port, once it is open.
+func (s *Server) AdminAddr() string { return s.admin.Addr().String() }
+
+// Run serves until the context ends and then drains: readiness goes off at once,
+// requests are served for another DrainDelay, those in flight are finished, and what
+// does not finish in its time is cut off. The result is nil unless a port failed.
+func (s *Server) Run(ctx context.Context) error {
+	api := s.newHTTPServer(s.handler)
+	admin := s.newHTTPServer(s.adminHandler())
+	failed := make(chan error, 2)
+	var wg sync.WaitGroup
+	for _, port := range []struct {
+		server   *http.Server
+		listener net.Listener
+	}{{api, s.api}, {admin, s.admin}} {
+		wg.Go(func() {
+			if err := port.server.Serve(port.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serving %s: %w", port.listener.Addr(), err)
+			}
+		})
+	}
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	if s.keys != nil {
+		wg.Go(func() { s.keys.Watch(watching, s.keysChanged) })
+	}
+	s.state.Store(serving)
+	s.log.Info("Serving", "api", s.APIAddr(), "admin", s.AdminAddr(), "app", s.options.Document.Name,
+		"document", s.options.Hash, "workflows", len(s.options.Document.Workflows), "version", s.options.Version)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.drain(api, err == nil)
+	stopWatching()
+	_ = admin.Close()
+	wg.Wait()
+	return err
+}
+
+func (s *Server) keysChanged(reload auth.Reload) {
+	s.log.Info("Credentials were read again", "entries", len(reload.Entries), "problems", len(reload.Problems))
+	s.keysRead(reload)
+}
+
+// drain ends the API server without losing a request.
+func (s *Server) drain(api *http.Server, graceful bool) {
+	s.state.Store(draining)
+	if !graceful {
+		_ = api.Close()
+		return
+	}
+	s.log.Info("Draining", "delay", s.options.DrainDelay, "longestRun", s.longestRun())
+	if s.options.DrainDelay > 0 {
+		// Not an event to await: nobody tells when the last node has dropped the endpoint.
+		<-time.After(s.options.DrainDelay)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.longestRun()+closeTime)
+	defer cancel()
+	if err := api.Shutdown(ctx); err != nil {
+		s.log.Warn("Cutting off requests that did not finish", "cause", err)
+	}
+	_ = api.Close()
+	s.log.Info("Drained")
+}

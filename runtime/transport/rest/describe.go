@@ -1,0 +1,97 @@
+package rest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/engine"
+	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
+)
+
+// summary is what is told of a workflow.
+type summary struct {
+	Name         string           `json:"name"`
+	Version      string           `json:"version"`
+	Title        string           `json:"title,omitempty"`
+	Summary      string           `json:"summary,omitempty"`
+	Execute      string           `json:"execute"`
+	Routes       []v1alpha1.Route `json:"routes,omitempty"`
+	InputSchema  json.RawMessage  `json:"inputSchema,omitempty"`
+	OutputSchema json.RawMessage  `json:"outputSchema,omitempty"`
+}
+
+// newEntry renders what of a workflow's replies never changes.
+func newEntry(w *engine.Workflow, metrics *telemetry.Metrics) (*entry, error) {
+	p := w.Program
+	text, err := json.Marshal(summary{
+		Name: w.Name, Version: p.Version(), Title: p.Title(), Summary: p.Summary(),
+		Execute: "/workflows/" + w.Name + "/execute", Routes: w.Routes, InputSchema: p.InputSchema(), OutputSchema: p.OutputSchema(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("workflow %q: rendering its description: %w", w.Name, err)
+	}
+	e := &entry{workflow: w, metrics: metrics.Requests(string(v1alpha1.ChannelREST), w.Name), summary: text}
+	var policies []string
+	for _, policy := range w.Policies {
+		policies = append(policies, policy.Header())
+		e.policyNames = append(e.policyNames, `"`+policy.Name+`"`)
+	}
+	e.policyHeader = []string{strings.Join(policies, ", ")}
+	b := appendString([]byte(`,"workflow_id":`), w.Name)
+	b = appendString(append(b, `,"version":`...), p.Version())
+	e.tail = string(append(b, `,"run_id":"`...))
+	return e, nil
+}
+
+// index serves GET /.
+func (x *exchange) index() error {
+	b := appendString(append(x.out[:0], `{"name":`...), x.handler.engine.Name())
+	return x.writeList(append(b, `,"health":"/health","workflows":[`...), "]}\n")
+}
+
+// list serves GET /workflows.
+func (x *exchange) list() error {
+	return x.writeList(append(x.out[:0], `{"workflows":[`...), "]}\n")
+}
+
+// writeList appends the workflows that the caller may run.
+func (x *exchange) writeList(b []byte, end string) error {
+	workflows, err := x.handler.engine.List(&x.call)
+	if err != nil {
+		return err
+	}
+	for i, w := range workflows {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, x.handler.entries[w.Name].summary...)
+	}
+	x.out = append(b, end...)
+	x.write(http.StatusOK, jsonType, x.out)
+	return nil
+}
+
+// describe serves GET /workflows/{name}.
+func (x *exchange) describe() error {
+	x.call.Workflow = x.vars.values[0]
+	w, err := x.handler.engine.Describe(&x.call)
+	if err != nil {
+		return err
+	}
+	x.out = append(append(x.out[:0], x.handler.entries[w.Name].summary...), '\n')
+	x.write(http.StatusOK, jsonType, x.out)
+	return nil
+}
+
+// healthy serves GET /health, without a credential and without a limit.
+func (x *exchange) healthy() error {
+	if x.handler.health.Ready() {
+		x.write(http.StatusOK, jsonType, []byte(`{"status":"healthy"}`+"\n"))
+		return nil
+	}
+	x.write(http.StatusServiceUnavailable, jsonType, []byte(`{"status":"unavailable"}`+"\n"))
+	return nil
+}

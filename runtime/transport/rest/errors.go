@@ -1,0 +1,133 @@
+package rest
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/nexus-operator/nexus-operator/runtime/engine"
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
+)
+
+// statuses are the HTTP statuses of the codes.
+var statuses = map[fault.Code]int{
+	fault.Unauthenticated:  http.StatusUnauthorized,
+	fault.Forbidden:        http.StatusForbidden,
+	fault.WorkflowNotFound: http.StatusNotFound,
+	fault.InvalidInput:     http.StatusBadRequest,
+	fault.SchemaViolation:  http.StatusUnprocessableEntity,
+	fault.BodyTooLarge:     http.StatusRequestEntityTooLarge,
+	fault.RateLimited:      http.StatusTooManyRequests,
+	fault.Overloaded:       http.StatusServiceUnavailable,
+	fault.Timeout:          http.StatusGatewayTimeout,
+	fault.WorkflowFailed:   http.StatusInternalServerError,
+	fault.Internal:         http.StatusInternalServerError,
+	fault.NotFound:         http.StatusNotFound,
+	fault.MethodNotAllowed: http.StatusMethodNotAllowed,
+	fault.UnsupportedMedia: http.StatusUnsupportedMediaType,
+}
+
+// titles say in words what each code says; the same code always has the same title.
+var titles = map[fault.Code]string{
+	fault.Unauthenticated:  "Authentication required",
+	fault.Forbidden:        "Not permitted",
+	fault.WorkflowNotFound: "Workflow not found",
+	fault.InvalidInput:     "Invalid input",
+	fault.SchemaViolation:  "Input does not match the schema",
+	fault.BodyTooLarge:     "Body too large",
+	fault.RateLimited:      "Rate limit exceeded",
+	fault.Overloaded:       "Overloaded",
+	fault.Timeout:          "Workflow timed out",
+	fault.WorkflowFailed:   "Workflow failed",
+	fault.Internal:         "Internal error",
+	fault.NotFound:         "Not found",
+	fault.MethodNotAllowed: "Method not allowed",
+	fault.UnsupportedMedia: "Unsupported media type",
+}
+
+// quotaExceeded is the registered problem type of a spent limit
+// (draft-ietf-httpapi-ratelimit-headers-11); the other codes have types of ours.
+const (
+	quotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+	problemTypes  = "https://nexus.dev/problems/"
+)
+
+// challenges are the values of WWW-Authenticate, without and with a credential in the
+// request (RFC 6750 section 3).
+func challenges(realm string) [2][]string {
+	value := `Bearer realm="` + realm + `"`
+	return [2][]string{{value}, {value + `, error="invalid_token"`}}
+}
+
+// writeError writes every error of this channel, as application/problem+json (RFC 9457).
+func (x *exchange) writeError(f *fault.Error) {
+	if x.wrote || f.Code == engine.Canceled {
+		return // the reply is under way, or nobody reads it
+	}
+	status := statuses[f.Code]
+	if f.Code == fault.WorkflowFailed && f.Status >= 400 && f.Status <= 599 {
+		status = f.Status
+	}
+	header := x.w.Header()
+	switch f.Code {
+	case fault.Unauthenticated:
+		header["Www-Authenticate"] = x.handler.challenge[min(1, len(x.call.Credentials.Authorization)+len(x.call.Credentials.APIKey))]
+	case fault.BodyTooLarge:
+		header["Connection"] = closeConnection // or the rest of the body would have to be read
+	case fault.MethodNotAllowed:
+		header["Allow"] = []string{x.allow}
+	}
+	if f.RetryAfter > 0 {
+		header["Retry-After"] = []string{strconv.FormatInt(wholeSeconds(f.RetryAfter), 10)}
+	}
+	x.setRateLimit()
+	x.out = x.appendProblem(x.out[:0], f, status)
+	x.write(status, problemType, x.out)
+}
+
+// wholeSeconds rounds up, and is never 0: a caller that comes back at once is refused
+// at once.
+func wholeSeconds(d time.Duration) int64 {
+	return max(1, int64(math.Ceil(d.Seconds())))
+}
+
+func (x *exchange) appendProblem(b []byte, f *fault.Error, status int) []byte {
+	b = append(b, `{"type":"`...)
+	if f.Code == fault.RateLimited {
+		b = append(b, quotaExceeded...)
+	} else {
+		b = append(append(b, problemTypes...), f.Code...)
+	}
+	b = append(append(append(b, `","title":"`...), titles[f.Code]...), `","status":`...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = appendString(append(b, `,"detail":`...), f.Detail)
+	b = appendString(append(b, `,"instance":`...), x.r.URL.EscapedPath())
+	b = append(append(append(b, `,"code":"`...), f.Code...), `","requestId":`...)
+	b = appendString(b, x.call.RequestID)
+	if len(f.Violations) > 0 {
+		b = append(b, `,"violations":[`...)
+		for i, v := range f.Violations {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendString(append(b, `{"pointer":`...), v.Pointer)
+			if v.Rule != "" {
+				b = appendString(append(b, `,"rule":`...), v.Rule)
+			}
+			b = append(appendString(append(b, `,"message":`...), v.Message), '}')
+		}
+		b = append(b, ']')
+	}
+	if len(f.Policies) > 0 {
+		b = append(b, `,"violated-policies":[`...)
+		for i, p := range f.Policies {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendString(b, p)
+		}
+		b = append(b, ']')
+	}
+	return append(b, "}\n"...)
+}

@@ -1,0 +1,69 @@
+package rest
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
+)
+
+// write sends a reply.
+func (x *exchange) write(status int, contentType []string, body []byte) {
+	x.wrote = true
+	header := x.w.Header()
+	header["Content-Type"] = contentType
+	// Without it, net/http sends what does not fit its buffer in chunks, and HEAD tells
+	// no length.
+	if len(body) > smallReply || x.r.Method == http.MethodHead {
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	x.w.WriteHeader(status)
+	if x.r.Method != http.MethodHead {
+		_, _ = x.w.Write(body) // the caller may have gone away; nobody is left to tell
+	}
+}
+
+// smallReply is below what net/http buffers, and finds the length of by itself.
+const smallReply = 1 << 10
+
+// setRateLimit tells about the tightest bucket, as structured fields
+// (draft-ietf-httpapi-ratelimit-headers-11): what is left of it, and in how many
+// seconds it is full again or, when it is spent, passes one request.
+func (x *exchange) setRateLimit() {
+	if !x.call.Limited || x.entry.workflow == nil {
+		return
+	}
+	header := x.w.Header()
+	header["Ratelimit-Policy"] = x.entry.policyHeader
+	x.limitHeader[0] = rateLimit(x.entry.policyNames, &x.call.Verdict)
+	header["Ratelimit"] = x.limitHeader[:]
+}
+
+func rateLimit(names []string, v *limit.Verdict) string {
+	var space [128]byte
+	b := append(space[:0], names[v.Tightest]...)
+	b = strconv.AppendInt(append(b, ";r="...), v.Remaining, 10)
+	b = strconv.AppendInt(append(b, ";t="...), wholeSeconds(v.Reset), 10)
+	return string(b)
+}
+
+// writeRun sends the outcome of a run in its envelope. The envelope's order is fixed
+// and it is put together around the output.
+func (x *exchange) writeRun() {
+	b := appendValue(append(x.out[:0], `{"outputs":`...), x.call.Output)
+	b = append(b, `,"execution_time":`...)
+	b = strconv.AppendFloat(b, x.call.Took.Round(time.Microsecond).Seconds(), 'f', -1, 64)
+	b = append(b, x.entry.tail...)
+	b = append(append(b, x.call.RunID...), `","status":"completed"}`+"\n"...)
+	x.out = b
+	x.setRateLimit()
+	x.write(http.StatusOK, jsonType, b)
+}
+
+// writeOutput sends the output of a run by itself.
+func (x *exchange) writeOutput() {
+	x.out = append(appendValue(x.out[:0], x.call.Output), '\n')
+	x.setRateLimit()
+	x.write(http.StatusOK, jsonType, x.out)
+}
