@@ -101,22 +101,13 @@ func (d *reader) value(depth int) (any, *failure) {
 	}
 	switch c := d.text[d.pos]; c {
 	case '"':
-		s, seen, f := d.string()
-		if f == nil && (seen&pathByte != 0 || s == "..") {
-			f = d.stringRules(s, seen)
-		}
-		if f != nil {
-			return nil, f
-		}
-		return s, nil
-	case '{':
-		if depth == MaxDepth {
+		return d.checkedString()
+	case '{', '[':
+		switch {
+		case depth == MaxDepth:
 			return nil, tooDeep()
-		}
-		return d.object(depth + 1)
-	case '[':
-		if depth == MaxDepth {
-			return nil, tooDeep()
+		case c == '{':
+			return d.object(depth + 1)
 		}
 		return d.array(depth + 1)
 	case 't':
@@ -133,13 +124,21 @@ func (d *reader) value(depth int) (any, *failure) {
 	return nil, d.bad("a value")
 }
 
-// stringRules applies the rules for values to a string in which a byte of interest
-// was seen. Only an escape can make a NUL.
-func (d *reader) stringRules(s string, seen class) *failure {
-	if seen&isEscape != 0 && strings.IndexByte(s, 0) >= 0 {
-		return nulByte()
+// checkedString reads a string and applies the rules for values to it, where a byte
+// of interest was seen. Only an escape can make a NUL.
+func (d *reader) checkedString() (any, *failure) {
+	s, seen, f := d.string()
+	switch {
+	case f != nil:
+	case seen&isEscape != 0 && strings.IndexByte(s, 0) >= 0:
+		f = nulByte()
+	case seen&pathByte != 0 || s == "..":
+		f = path(s)
 	}
-	return path(s)
+	if f != nil {
+		return nil, f
+	}
+	return s, nil
 }
 
 func (d *reader) literal(word string) *failure {

@@ -133,9 +133,10 @@ func unescape(s string) string {
 	out := append(make([]byte, 0, len(s)), s[:at]...)
 	for i := at; i < len(s); i++ {
 		if s[i] == '%' && i+2 < len(s) {
-			high, low := hex(s[i+1]), hex(s[i+2])
-			if high >= 0 && low >= 0 {
-				out = append(out, byte(high<<4|low))
+			high, ok := hex(s[i+1])
+			low, alsoOK := hex(s[i+2])
+			if ok && alsoOK {
+				out = append(out, high<<4|low)
 				i += 2
 				continue
 			}
@@ -145,13 +146,13 @@ func unescape(s string) string {
 	return string(out)
 }
 
-// hex returns the value of a hexadecimal digit, or -1.
-func hex(c byte) int {
+// hex returns the value of a hexadecimal digit, and whether it is one.
+func hex(c byte) (byte, bool) {
 	switch {
 	case '0' <= c && c <= '9':
-		return int(c - '0')
+		return c - '0', true
 	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return int(c|0x20-'a') + 10
+		return c | 0x20 - 'a' + 10, true
 	}
-	return -1
+	return 0, false
 }

@@ -136,8 +136,8 @@ func (d *reader) unit() rune {
 	}
 	var unit rune
 	for _, c := range []byte(d.text[d.pos+1 : d.pos+5]) {
-		v := hex(c)
-		if v < 0 {
+		v, ok := hex(c)
+		if !ok {
 			return -1
 		}
 		unit = unit<<4 | rune(v)

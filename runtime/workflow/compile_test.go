@@ -73,7 +73,7 @@ func TestCompileProblems(t *testing.T) {
 		{"task timeout", def(`"do":[{"a":{"set":{"x":1},"timeout":{}}}]`), "/do/0/a/timeout", "not supported by this version"},
 		{"task input schema", def(`"do":[{"a":{"set":{"x":1},"input":{"schema":{}}}}]`), "/do/0/a/input/schema", "not supported by this version"},
 		{"task output schema", def(`"do":[{"a":{"set":{"x":1},"output":{"schema":{}}}}]`), "/do/0/a/output/schema", "not supported by this version"},
-		{"misspelt task field", def(`"do":[{"a":{"set":{"x":1},"ouput":{"as":"."}}}]`), "/do/0/a/ouput", `did you mean "output"?`},
+		{"misspelt task field", def(`"do":[{"a":{"set":{"x":1},"outputt":{"as":"."}}}]`), "/do/0/a/outputt", `did you mean "output"?`},
 		{"name needs escaping", def(`"do":[{"a/b~c":{"call":"http"}}]`), "/do/0/a~1b~0c/call", "not supported"},
 		// set.
 		{"set a number", def(`"do":[{"a":{"set":1}}]`), "/do/0/a/set", "must be an object or an expression"},
@@ -83,6 +83,7 @@ func TestCompileProblems(t *testing.T) {
 		{"if a boolean", def(`"do":[{"a":{"if":true,"set":{"x":1}}}]`), "/do/0/a/if", "must be a string, not a boolean"},
 		// jq.
 		{"empty expression", expr(`${ }`), "/do/0/a/set/x/0", "the expression is empty"},
+		{"only a comment", expr(`${ # nothing\n }`), "/do/0/a/set/x/0", "missing query"},
 		{"syntax", expr(`${ .a + }`), "/do/0/a/set/x/0", "ends too early"},
 		{"syntax in the middle", expr(`${ .a ) + 1 }`), "/do/0/a/set/x/0", `at ")"`},
 		{"two expressions", expr(`${ .a } and ${ .b }`), "/do/0/a/set/x/0", "syntax error"},

@@ -64,12 +64,16 @@ func (c directCompiler) query(q *gojq.Query) direct {
 			return truthy(value), ok
 		}
 	}
-	operate := operators[q.Op]
+	return operation(operators[q.Op], left, right)
+}
+
+// operation applies an operator. jq evaluates the right operand first; neither has an
+// effect but its value.
+func operation(operate func(l, r any) (any, bool), left, right direct) direct {
 	if operate == nil {
 		return nil
 	}
 	return func(r *run, dot any) (any, bool) {
-		// jq evaluates the right operand first; both have no effect but their value.
 		a, ok := left(r, dot)
 		if !ok {
 			return nil, false
@@ -119,12 +123,7 @@ func (c directCompiler) base(t *gojq.Term) direct {
 	case gojq.TermTypeFalse:
 		return literal(false)
 	case gojq.TermTypeNumber:
-		if n, err := strconv.Atoi(t.Number); err == nil {
-			return literal(n)
-		}
-		if n, err := strconv.ParseFloat(t.Number, 64); err == nil && strings.ContainsAny(t.Number, ".eE") {
-			return literal(n)
-		}
+		return numeral(t.Number)
 	case gojq.TermTypeString:
 		return c.text(t.Str)
 	case gojq.TermTypeIndex:
@@ -141,6 +140,17 @@ func (c directCompiler) base(t *gojq.Term) direct {
 		return c.conditional(t.If)
 	case gojq.TermTypeQuery:
 		return c.query(t.Query)
+	}
+	return nil
+}
+
+// numeral compiles a number that an int or a float holds.
+func numeral(text string) direct {
+	if n, err := strconv.Atoi(text); err == nil {
+		return literal(n)
+	}
+	if n, err := strconv.ParseFloat(text, 64); err == nil && strings.ContainsAny(text, ".eE") {
+		return literal(n)
 	}
 	return nil
 }

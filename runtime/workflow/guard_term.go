@@ -88,19 +88,7 @@ func (g *guard) function(t *gojq.Term) {
 		g.errorf("$workflow.id is not supported by this version")
 	}
 	key := f.Name + "/" + strconv.Itoa(len(f.Args))
-	literal := regexps[key]
-	if literals[key] {
-		literal = 1
-	}
-	for i, arg := range f.Args {
-		// The flags of sub and gsub come last, after the replacement.
-		isFlags := i == 2 && (key == "sub/3" || key == "gsub/3")
-		if i < literal || isFlags {
-			g.literalArgument(f.Name, arg, i == 0 && regexps[key] > 0)
-			continue
-		}
-		g.query(arg)
-	}
+	g.arguments(key, f)
 	var body *gojq.Query
 	switch {
 	case regexps[key] > 0:
@@ -121,6 +109,23 @@ func (g *guard) function(t *gojq.Term) {
 		return
 	}
 	t.Type, t.Func, t.Query = gojq.TermTypeQuery, nil, body
+}
+
+// arguments guards the arguments of a call, of which some must be literal.
+func (g *guard) arguments(key string, f *gojq.Func) {
+	literal := regexps[key]
+	if literals[key] {
+		literal = 1
+	}
+	for i, arg := range f.Args {
+		// The flags of sub and gsub come last, after the replacement.
+		isFlags := i == 2 && (key == "sub/3" || key == "gsub/3")
+		if i < literal || isFlags {
+			g.literalArgument(f.Name, arg, i == 0 && regexps[key] > 0)
+		} else {
+			g.query(arg)
+		}
+	}
 }
 
 // checked returns the call f on an input that passed a check.

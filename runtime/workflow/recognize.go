@@ -207,27 +207,7 @@ func scalars(values []any) map[any]bool {
 
 // accepts says whether a value is certainly valid.
 func (n *node) accepts(v any) bool {
-	if n.never {
-		return false
-	}
-	ok := false
-	switch v := v.(type) {
-	case nil:
-		ok = n.allows(isNull) && n.listed(v)
-	case bool:
-		ok = n.allows(isBoolean) && n.listed(v)
-	case int:
-		ok = n.allows(isInteger) && n.listed(v) && n.acceptsInt(v)
-	case float64:
-		ok = n.allows(isNumber) && n.enum == nil && n.acceptsFloat(v)
-	case string:
-		ok = n.allows(isString) && n.listed(v) && n.acceptsString(v)
-	case []any:
-		ok = n.allows(isArray) && n.enum == nil && n.acceptsArray(v)
-	case map[string]any:
-		ok = n.allows(isObject) && n.enum == nil && n.acceptsObject(v)
-	}
-	if !ok || n.format != nil && n.format(v) != nil {
+	if n.never || !n.acceptsOwn(v) || n.format != nil && n.format(v) != nil {
 		return false
 	}
 	for _, sub := range n.allOf {
@@ -236,6 +216,34 @@ func (n *node) accepts(v any) bool {
 		}
 	}
 	return n.anyOf == nil || slices.ContainsFunc(n.anyOf, func(sub *node) bool { return sub.accepts(v) })
+}
+
+// acceptsOwn tests the keywords of the schema itself.
+func (n *node) acceptsOwn(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return n.allows(isNull) && n.listed(v)
+	case bool:
+		return n.allows(isBoolean) && n.listed(v)
+	case int:
+		return n.allows(isInteger) && n.listed(v) && n.acceptsInt(v)
+	case string:
+		return n.allows(isString) && n.listed(v) && n.acceptsString(v)
+	}
+	return n.enum == nil && n.acceptsUnlisted(v)
+}
+
+// acceptsUnlisted tests the values that are not looked up in an enum.
+func (n *node) acceptsUnlisted(v any) bool {
+	switch v := v.(type) {
+	case float64:
+		return n.allows(isNumber) && n.acceptsFloat(v)
+	case []any:
+		return n.allows(isArray) && n.acceptsArray(v)
+	case map[string]any:
+		return n.allows(isObject) && n.acceptsObject(v)
+	}
+	return false
 }
 
 func (n *node) allows(t typeSet) bool { return n.types == 0 || n.types&t != 0 }

@@ -74,7 +74,7 @@ func (p *Program) Run(ctx context.Context, inputs any) (result any, err error) {
 		}
 		r.watch.release()
 	}()
-	return r.workflow()
+	return r.workflow() //nolint:contextcheck // jq runs under the run's stopwatch, which goes off no later than ctx
 }
 
 // workflow is the data flow of a whole run: input.from, each task on its
@@ -153,6 +153,8 @@ func (r *run) variable(s slot) any {
 		}
 	case slotRuntime:
 		r.vars[s] = runtimeDescriptor()
+	case slotContext, slotInput, slotCount:
+		// These are set before an expression can ask for them; null is a value too.
 	}
 	return r.vars[s]
 }

@@ -25,10 +25,8 @@ func circular(root *jsonschema.Schema) bool {
 		state[s] = visiting
 		same, inside := applicators(s)
 		parts = append(parts, inside...)
-		for _, next := range same {
-			if visit(next) {
-				return true
-			}
+		if slices.ContainsFunc(same, visit) {
+			return true
 		}
 		state[s] = done
 		return false
