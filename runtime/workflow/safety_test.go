@@ -75,6 +75,29 @@ func TestRunIsBounded(t *testing.T) {
 	}
 }
 
+// TestCheckIsBounded checks millions of invalid values: an error for each would take
+// gigabytes.
+func TestCheckIsBounded(t *testing.T) {
+	p := mustCompile(t, `"input":{"schema":{"document":{"properties":{"l":{"type":"array","items":{"type":"integer"}}}}}},`+set)
+	invalid, valid := make([]any, 3_000_000), make([]any, 3_000_000)
+	for i := range invalid {
+		invalid[i], valid[i] = "x", i
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := p.Check(map[string]any{"l": invalid})
+	runtime.ReadMemStats(&after)
+	if f := fault.As(err); err == nil || f.Code != fault.SchemaViolation || len(f.Violations) != 1 {
+		t.Errorf("got %v", err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+		t.Errorf("it allocated %d MiB", used>>20)
+	}
+	if err := p.Check(map[string]any{"l": valid}); err != nil {
+		t.Errorf("valid inputs are refused: %v", err)
+	}
+}
+
 func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
 }

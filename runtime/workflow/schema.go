@@ -22,6 +22,10 @@ type schema struct {
 	quick recognizer
 }
 
+// maxChecked is how many values an input may hold to go through the full validator,
+// which makes an error for every violation before it reports the first.
+const maxChecked = 100_000
+
 // schemaURL names the schema inside its own compiler; nothing is ever loaded from it.
 const schemaURL = "definition:schema"
 
@@ -144,6 +148,11 @@ func (s *schema) check(value any) error {
 	if s == nil || s.quick != nil && s.quick(value) {
 		return nil
 	}
+	if count(value, maxChecked+1) > maxChecked {
+		f := fault.New(fault.SchemaViolation, "the inputs do not match the workflow's input schema, or are too many to tell")
+		f.Violations = []fault.Violation{{Message: fmt.Sprintf("has more than %d values, which are checked only as a whole: correct them, or send fewer", maxChecked)}}
+		return f
+	}
 	err := s.compiled.Validate(plain(value))
 	if err == nil {
 		return nil
@@ -163,6 +172,28 @@ func (s *schema) check(value any) error {
 		f.Detail += ": " + where + " " + first.Message
 	}
 	return f
+}
+
+// count counts the values inside v and v itself, up to about bound.
+func count(v any, bound int) int {
+	n := 1
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			if n > bound {
+				break
+			}
+			n += count(item, bound-n)
+		}
+	case map[string]any:
+		for _, item := range v {
+			if n > bound {
+				break
+			}
+			n += count(item, bound-n)
+		}
+	}
+	return n
 }
 
 // propertyType returns the one type of a top-level property.
