@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+)
+
+// findings are what was found in a manifest.
+type findings struct {
+	problems, warnings []config.Problem
+}
+
+// readFile reads a file; - is the standard input.
+func readFile(path string, in io.Reader) ([]byte, error) {
+	if path == "-" {
+		raw, err := io.ReadAll(in)
+		if err != nil {
+			return nil, fmt.Errorf("reading the standard input: %w", err)
+		}
+		return raw, nil
+	}
+	raw, err := os.ReadFile(path) //nolint:gosec // the file that the user named
+	if err != nil {
+		return nil, fmt.Errorf("reading the manifest: %w", err)
+	}
+	return raw, nil
+}
+
+// readApp reads a manifest and looks for everything that would be refused when it is
+// applied.
+func readApp(raw []byte) (*v1alpha1.NexusApp, config.Document, findings) {
+	var f findings
+	app, problems := config.ReadManifest(raw)
+	if len(problems) > 0 {
+		return nil, config.Document{}, findings{problems: problems}
+	}
+	doc, errs := config.FromApp(app)
+	f.problems = config.Problems(errs)
+	for i := range app.Spec.Workflows {
+		w, at := &app.Spec.Workflows[i], fmt.Sprintf("spec.workflows[%d].definition", i)
+		_, problems := workflow.Compile(w.Name, w.Definition.Raw)
+		for _, p := range problems {
+			f.problems = append(f.problems, config.Problem{Field: at + p.Pointer, Message: p.Message})
+		}
+		f.warnings = append(f.warnings, findNulls(w.Definition.Raw, at)...)
+	}
+	return app, doc, f
+}
+
+// findNulls warns of literal nulls, which kubectl's client-side apply takes as a wish
+// to delete the key.
+func findNulls(definition []byte, at string) []config.Problem {
+	var tree any
+	decoder := json.NewDecoder(bytes.NewReader(definition))
+	if decoder.Decode(&tree) != nil {
+		return nil // reported as a problem already
+	}
+	var found []config.Problem
+	var walk func(value any, pointer string)
+	walk = func(value any, pointer string) {
+		switch v := value.(type) {
+		case nil:
+			found = append(found, config.Problem{Field: at + pointer, Message: "kubectl apply drops a literal null: write ${ null }"})
+		case []any:
+			for i, item := range v {
+				walk(item, pointer+"/"+strconv.Itoa(i))
+			}
+		case map[string]any:
+			for _, key := range slices.Sorted(maps.Keys(v)) {
+				walk(v[key], pointer+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(key))
+			}
+		}
+	}
+	walk(tree, "")
+	return found
+}
+
+// invalid is the error of a manifest with problems, one line each.
+func invalid(path string, problems []config.Problem) error {
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		lines[i] = path + ": " + p.String()
+	}
+	return &exitError{exitInvalid, errors.New(strings.Join(lines, "\n"))}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/server"
+)
+
+type serveFlags struct {
+	manifest, document, hash string
+	secretsDir               string
+	apiAddr, adminAddr       string
+	drainDelay               time.Duration
+}
+
+func newServe() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve (-f FILE | --config FILE)",
+		Short: "Serve the workflows of an app",
+		Long: "Serve the workflows of an app: of a NexusApp manifest as it is (-f), or of the document that the operator rendered (--config).\n" +
+			"The environment variable " + server.MemoryEnv + " tells the memory limit, of which a quarter bounds the request bodies in flight.",
+		Example: "  nexus serve -f app.yaml --secrets-dir ./secrets",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), f, cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.manifest, "filename", "f", "", "NexusApp manifest to serve; - is the standard input")
+	flags.StringVar(&f.document, "config", "", "runtime document to serve")
+	flags.StringVar(&f.hash, "config-sha256", "", "SHA-256 that the runtime document must have, in hexadecimal")
+	flags.StringVar(&f.secretsDir, "secrets-dir", "/var/run/secrets/nexus", "directory with <secret>/<entry> files")
+	flags.StringVar(&f.apiAddr, "api-addr", ":8000", "address of the API")
+	flags.StringVar(&f.adminAddr, "admin-addr", ":9090", "address of probes, metrics and status")
+	flags.DurationVar(&f.drainDelay, "drain-delay", 5*time.Second, "how long requests are still taken after the signal to end")
+	cmd.MarkFlagsOneRequired("filename", "config")
+	cmd.MarkFlagsMutuallyExclusive("filename", "config")
+	cmd.MarkFlagsMutuallyExclusive("filename", "config-sha256")
+	return cmd
+}
+
+// serve runs until SIGTERM or SIGINT and then drains; a second signal ends it at once.
+func serve(ctx context.Context, f serveFlags, in io.Reader, out io.Writer) error {
+	doc, hash, err := loadDocument(f, in)
+	if err != nil {
+		return err
+	}
+	memory, err := server.MemoryLimit()
+	if err != nil {
+		return err
+	}
+	server.TuneMemory(memory)
+	s, err := server.New(server.Options{
+		Document: doc, Hash: hash, SecretsDir: f.secretsDir, APIAddr: f.apiAddr, AdminAddr: f.adminAddr,
+		DrainDelay: f.drainDelay, MemoryLimit: memory, Output: out, Version: version,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.Listen(ctx); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return s.Run(ctx)
+}
+
+// loadDocument returns the document to enforce and its hash. A manifest takes the same
+// way as in the cluster: it is rendered, and what was rendered is loaded.
+func loadDocument(f serveFlags, in io.Reader) (config.Document, string, error) {
+	if f.document != "" {
+		raw, err := os.ReadFile(f.document)
+		if err != nil {
+			return config.Document{}, "", fmt.Errorf("reading the runtime document: %w", err)
+		}
+		doc, err := config.Load(raw, f.hash)
+		return doc, config.Hash(raw), err
+	}
+	manifest, err := readFile(f.manifest, in)
+	if err != nil {
+		return config.Document{}, "", err
+	}
+	_, doc, found := readApp(manifest)
+	if len(found.problems) > 0 {
+		return config.Document{}, "", invalid(f.manifest, found.problems)
+	}
+	raw, err := doc.Marshal()
+	if err != nil {
+		return config.Document{}, "", err
+	}
+	hash := config.Hash(raw)
+	doc, err = config.Load(raw, hash)
+	if err != nil {
+		return config.Document{}, "", errors.Join(errors.New("the manifest's own document cannot be loaded"), err)
+	}
+	return doc, hash, nil
+}

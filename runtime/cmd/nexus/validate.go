@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/config"
+)
+
+func newValidate() *cobra.Command {
+	var file, secretsDir, output string
+	cmd := &cobra.Command{
+		Use:   "validate -f FILE",
+		Short: "Check a NexusApp manifest without a cluster",
+		Long: "Check a NexusApp manifest without a cluster: the schema, the rules of the API, and every workflow.\n" +
+			"Exits with 0 when the manifest is valid and with 5 when it is not; warnings change nothing.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return validateManifest(cmd.InOrStdin(), cmd.OutOrStdout(), file, secretsDir, output)
+		},
+	}
+	cmd.Flags().StringVarP(&file, "filename", "f", "", "manifest to check; - is the standard input")
+	cmd.Flags().StringVar(&secretsDir, "secrets-dir", "", "also check the Secrets that the manifest names, in this directory's <secret>/<entry>")
+	addOutputFlag(cmd, &output, "table")
+	_ = cmd.MarkFlagRequired("filename")
+	return cmd
+}
+
+// addOutputFlag adds --output with what it can be: a form for people, or JSON.
+func addOutputFlag(cmd *cobra.Command, output *string, human string) {
+	cmd.Flags().StringVarP(output, "output", "o", human, human+" or json")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{human, "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func badOutput(output, human string) error {
+	return &exitError{exitUsage, fmt.Errorf("--output %q is not known: use %s or json", output, human)}
+}
+
+func validateManifest(in io.Reader, out io.Writer, file, secretsDir, output string) error {
+	if output != "table" && output != "json" {
+		return badOutput(output, "table")
+	}
+	raw, err := readFile(file, in)
+	if err != nil {
+		return err
+	}
+	app, doc, found := readApp(raw)
+	if secretsDir != "" && len(found.problems) == 0 && doc.Auth.Mode == v1alpha1.AuthRequired && doc.Auth.APIKeys != nil {
+		if _, err := auth.Open(secretsDir, doc.Auth.APIKeys.SecretRef.Name); err != nil {
+			found.problems = append(found.problems, config.Problem{Field: "spec.auth.apiKeys.secretRef.name", Message: err.Error()})
+		}
+	}
+	if output == "json" {
+		err = printJSON(out, found)
+	} else {
+		err = printTable(out, app, found)
+	}
+	if err == nil && len(found.problems) > 0 {
+		err = &exitError{exitInvalid, fmt.Errorf("%s is not valid: %d problems", file, len(found.problems))}
+	}
+	return err
+}
+
+// finding is a problem in JSON.
+type finding struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+func toFindings(problems []config.Problem) []finding {
+	out := make([]finding, len(problems))
+	for i, p := range problems {
+		out[i] = finding(p)
+	}
+	return out
+}
+
+func printJSON(out io.Writer, found findings) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(struct {
+		Valid    bool      `json:"valid"`
+		Problems []finding `json:"problems"`
+		Warnings []finding `json:"warnings"`
+	}{len(found.problems) == 0, toFindings(found.problems), toFindings(found.warnings)})
+}
+
+// printTable prints a line for the field and one for what to do about it, since both
+// can be long.
+func printTable(out io.Writer, app *v1alpha1.NexusApp, found findings) error {
+	for _, group := range []struct {
+		name     string
+		problems []config.Problem
+	}{{"PROBLEM", found.problems}, {"WARNING", found.warnings}} {
+		for _, p := range group.problems {
+			field := p.Field
+			if field == "" {
+				field = "(manifest)"
+			}
+			if _, err := fmt.Fprintf(out, "%-8s %s\n         %s\n", group.name, field, p.Message); err != nil {
+				return err
+			}
+		}
+	}
+	if len(found.problems) > 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "nexusapp/%s is valid: %d workflows\n", app.Name, len(app.Spec.Workflows))
+	return err
+}
