@@ -91,7 +91,7 @@ func slimPod(object any) (any, error) {
 		},
 		Status: corev1.PodStatus{Phase: pod.Status.Phase},
 	}
-	for _, label := range []string{v1alpha1.LabelApp, v1alpha1.LabelManagedBy, v1alpha1.LabelDocument} {
+	for _, label := range []string{v1alpha1.LabelApp, v1alpha1.LabelManagedBy, v1alpha1.LabelDocument, v1alpha1.LabelTemplate} {
 		if value, ok := pod.Labels[label]; ok {
 			slim.Labels[label] = value
 		}

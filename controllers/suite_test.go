@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -59,6 +60,7 @@ func runSuite(m *testing.M) int {
 		return 1
 	}
 	ctrl.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
 	env := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
@@ -219,9 +221,24 @@ func (o *operator) settle(t *testing.T, app client.Object) {
 	t.Fatalf("the app does not come to rest, the last reconcile wrote %v", o.requests.writes(app.GetNamespace()))
 }
 
-// sees waits until the operator's cache has an object as the test has written it, or,
-// once it is deleted, no longer has it.
+// sees waits until the operator's cache has an object as the API server has it, or, once
+// it is deleted, no longer has it.
 func (o *operator) sees(t *testing.T, object client.Object) {
+	t.Helper()
+	o.follows(t, object, func(cached, live client.Object) bool {
+		return cached == nil && live == nil || cached != nil && live != nil && cached.GetResourceVersion() == live.GetResourceVersion()
+	})
+}
+
+// seesGone waits until the operator's cache no longer has an object.
+func (o *operator) seesGone(t *testing.T, object client.Object) {
+	t.Helper()
+	o.follows(t, object, func(cached, _ client.Object) bool { return cached == nil })
+}
+
+// follows waits until an object in the cache and on the API server, nil where it does
+// not exist, are as wanted.
+func (o *operator) follows(t *testing.T, object client.Object, want func(cached, live client.Object) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), longEnough)
 	defer cancel()
@@ -233,9 +250,13 @@ func (o *operator) sees(t *testing.T, object client.Object) {
 	once := sync.OnceFunc(func() { close(seen) })
 	check := func(any) {
 		cached, live := object.DeepCopyObject().(client.Object), object.DeepCopyObject().(client.Object)
-		missing, gone := o.cache.Get(ctx, key, cached), k8s.Get(ctx, key, live)
-		if apierrors.IsNotFound(missing) && apierrors.IsNotFound(gone) ||
-			missing == nil && gone == nil && cached.GetResourceVersion() == live.GetResourceVersion() {
+		if apierrors.IsNotFound(o.cache.Get(ctx, key, cached)) {
+			cached = nil
+		}
+		if apierrors.IsNotFound(k8s.Get(ctx, key, live)) {
+			live = nil
+		}
+		if want(cached, live) {
 			once()
 		}
 	}

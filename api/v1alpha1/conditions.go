@@ -82,6 +82,8 @@ const (
 	// LabelDocument holds the first 10 hexadecimal digits of the SHA-256 of the
 	// document that a pod was started with.
 	LabelDocument = "nexus.dev/document"
+	// LabelTemplate on a pod is a digest of the pod template that it was made of.
+	LabelTemplate = "nexus.dev/template"
 	// AnnotationSecretsDigest on the pod template changes when a referenced Secret
 	// value does, which rolls the pods.
 	AnnotationSecretsDigest = "nexus.dev/secrets-digest"

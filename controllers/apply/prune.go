@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
@@ -116,7 +117,7 @@ func (a *Applier) oldConfigMaps(ctx context.Context, owner Owner, current string
 	}
 	items := slices.DeleteFunc(list.Items, func(c corev1.ConfigMap) bool { return c.Name == current || !owner.Owns(&c) })
 	slices.SortFunc(items, func(x, y corev1.ConfigMap) int {
-		return cmp.Or(ownFirst(owner, &x, &y), y.CreationTimestamp.Compare(x.CreationTimestamp.Time), cmp.Compare(x.Name, y.Name))
+		return cmp.Or(ownFirst(owner, &x, &y), y.CreationTimestamp.Compare(x.CreationTimestamp.Time), newer(&x, &y), cmp.Compare(x.Name, y.Name))
 	})
 	var old []client.Object
 	for i := range items {
@@ -126,6 +127,15 @@ func (a *Applier) oldConfigMaps(ctx context.Context, owner Owner, current string
 		}
 	}
 	return old, nil
+}
+
+// newer orders what was created within the same second.
+func newer(x, y metav1.Object) int {
+	order, err := resourceversion.CompareResourceVersion(y.GetResourceVersion(), x.GetResourceVersion())
+	if err != nil {
+		return 0
+	}
+	return order
 }
 
 // configMapsInUse asks the API server, since a rollout may have just begun.

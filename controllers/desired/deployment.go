@@ -12,7 +12,11 @@ import (
 
 // deployment runs the pods. A rollout never takes a serving pod away before its
 // successor is ready, so a document that does not load replaces nothing.
-func (b *builder) deployment() *appsv1.Deployment {
+func (b *builder) deployment() (*appsv1.Deployment, error) {
+	template, err := b.podTemplate()
+	if err != nil {
+		return nil, err
+	}
 	meta := b.meta(b.App.Name)
 	meta.Annotations = b.deploymentAnnotations()
 	return &appsv1.Deployment{
@@ -31,12 +35,24 @@ func (b *builder) deployment() *appsv1.Deployment {
 			},
 			RevisionHistoryLimit:    ptr.To[int32](3),
 			ProgressDeadlineSeconds: ptr.To(b.spec.Rollout.ProgressDeadlineSeconds),
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: b.podLabels(), Annotations: b.podAnnotations()},
-				Spec:       b.podSpec(),
-			},
+			Template:                template,
 		},
+	}, nil
+}
+
+// podTemplate carries a digest of itself: a pod that does not is of another template,
+// although it may run the same document.
+func (b *builder) podTemplate() (corev1.PodTemplateSpec, error) {
+	template := corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: b.podLabels(), Annotations: b.podAnnotations()},
+		Spec:       b.podSpec(),
 	}
+	raw, err := canonicalJSON(template)
+	if err != nil {
+		return template, err
+	}
+	template.Labels[v1alpha1.LabelTemplate] = shortHash(raw)
+	return template, nil
 }
 
 func (b *builder) deploymentAnnotations() map[string]string {

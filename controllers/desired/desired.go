@@ -66,11 +66,15 @@ func Build(in Input) ([]Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the ControllerRevision: %w", err)
 	}
+	deployment, err := b.deployment()
+	if err != nil {
+		return nil, fmt.Errorf("building the Deployment: %w", err)
+	}
 	objects := []Object{revision, b.serviceAccount(), b.configMap()}
 	if b.spec.NetworkPolicy.Mode == v1alpha1.NetworkPolicyManaged {
 		objects = append(objects, b.networkPolicy())
 	}
-	objects = append(objects, b.service(), b.deployment())
+	objects = append(objects, b.service(), deployment)
 	if in.Replicas >= 2 {
 		objects = append(objects, b.podDisruptionBudget())
 	}

@@ -48,9 +48,11 @@ func NamesOf(app *v1alpha1.NexusApp, document []byte) Names {
 }
 
 // RevisionName is the name of the ControllerRevision that keeps a spec.
-func RevisionName(app string, data []byte) string {
+func RevisionName(app string, data []byte) string { return app + "-" + shortHash(data) }
+
+func shortHash(data []byte) string {
 	sum := sha256.Sum256(data)
-	return app + "-" + hex.EncodeToString(sum[:])[:HashLength]
+	return hex.EncodeToString(sum[:])[:HashLength]
 }
 
 // Labels are the labels of every object of an app.

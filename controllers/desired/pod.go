@@ -1,8 +1,6 @@
 package desired
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -93,6 +91,7 @@ func (b *builder) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
 		VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
 			LocalObjectReference: corev1.LocalObjectReference{Name: b.names.ConfigMap},
 			DefaultMode:          ptr.To[int32](0o444),
+			Optional:             ptr.To(false),
 		}},
 	}}
 	mounts := []corev1.VolumeMount{{Name: "config", MountPath: ConfigDirectory, ReadOnly: true}}
@@ -101,7 +100,7 @@ func (b *builder) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
 		volumes = append(volumes, corev1.Volume{
 			Name: name,
 			VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
-				SecretName: secret, DefaultMode: ptr.To[int32](0o440),
+				SecretName: secret, DefaultMode: ptr.To[int32](0o440), Optional: ptr.To(false),
 			}},
 		})
 		mounts = append(mounts, corev1.VolumeMount{Name: name, MountPath: SecretsRoot + "/" + secret, ReadOnly: true})
@@ -120,8 +119,7 @@ func MountedSecrets(spec *v1alpha1.NexusAppSpec) []string {
 // secretVolume names a volume: a Secret's own name may be longer than a volume's, and
 // may have dots.
 func secretVolume(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return "secret-" + hex.EncodeToString(sum[:])[:HashLength]
+	return "secret-" + shortHash([]byte(secret))
 }
 
 func (b *builder) image() string {

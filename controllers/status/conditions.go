@@ -113,29 +113,18 @@ func (s *summary) setReady() {
 			return
 		}
 	}
-	if doing := s.rollout(); doing != "" {
+	// Pods of an earlier template may enforce the same document, and yet are not what the
+	// current generation asks for.
+	if s.pods.outdated > 0 {
 		reason := v1alpha1.ReasonProgressing
 		if s.deadlineExceeded() {
 			reason = v1alpha1.ReasonDeadlineExceeded
 		}
-		s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, sentence(doing, s.failure()))
+		s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason,
+			sentence(fmt.Sprintf("a rollout is under way: %d of %d ready pods are still of an earlier pod template", s.pods.outdated, s.pods.ready), s.failure()))
 		return
 	}
 	s.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "the spec is enforced by every ready pod")
-}
-
-// rollout says what a rollout still has to do: pods of an earlier template may enforce
-// the same document and yet are not what the current generation asks for.
-func (s *summary) rollout() string {
-	d := s.Deployment
-	switch {
-	case d.Status.ObservedGeneration < d.Generation:
-		return "the Deployment was changed and is about to roll out"
-	case d.Status.UpdatedReplicas < d.Status.Replicas:
-		return fmt.Sprintf("a rollout is under way: %d of %d pods are of the current template", d.Status.UpdatedReplicas, d.Status.Replicas)
-	default:
-		return ""
-	}
 }
 
 func (s *summary) deadlineExceeded() bool {

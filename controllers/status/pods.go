@@ -20,6 +20,9 @@ type pods struct {
 	// ready ones serve; others are those of them that run another document than the
 	// one in force.
 	ready, others int32
+	// outdated ones are those ready pods that are of another template than the
+	// Deployment's, whichever document they run.
+	outdated int32
 	// failure is what keeps the first pod that fails from being ready.
 	failure string
 }
@@ -42,6 +45,9 @@ func countPods(o Observed) pods {
 		out.ready++
 		if o.InForce != nil && pod.Labels[v1alpha1.LabelDocument] != o.InForce.DocumentLabel {
 			out.others++
+		}
+		if o.Deployment != nil && pod.Labels[v1alpha1.LabelTemplate] != o.Deployment.Spec.Template.Labels[v1alpha1.LabelTemplate] {
+			out.outdated++
 		}
 	}
 	return out
