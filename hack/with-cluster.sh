@@ -69,5 +69,20 @@ else
 fi
 export KUBECONFIG KUBECTL HELM NEXUS MANAGER_IMAGE RUNTIME_IMAGE
 
+# What a reader of a log wants to know once the cluster is gone.
+diagnose() {
+	say "the command failed; the cluster's state:"
+	local query
+	for query in "get nexusapps -A" "get pods -A -o wide" "get events -A --sort-by=.lastTimestamp" \
+		"logs -n nexus-system deployment/nexus-operator --tail=60"; do
+		echo "\$ kubectl $query"
+		# shellcheck disable=SC2086 # words of a command
+		"$KUBECTL" $query 2>&1 | tail -n 60 || true
+	done >&2
+}
+
 # Not exec: the trap above has to run after the command.
-"$@"
+status=0
+"$@" || status=$?
+[ $status = 0 ] || diagnose
+exit $status
