@@ -123,5 +123,13 @@ func Load(raw []byte, wantHash string) (Document, error) {
 	if d.Version != Version {
 		return Document{}, fmt.Errorf("reading the runtime document: version %d, this image reads version %d: use an image that matches the operator", d.Version, Version)
 	}
+	for i := range d.Workflows {
+		// The document is indented for people; a definition's size is that of its JSON.
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, d.Workflows[i].Definition.Raw); err != nil {
+			return Document{}, fmt.Errorf("reading the runtime document: definition of workflow %q: %w", d.Workflows[i].Name, err)
+		}
+		d.Workflows[i].Definition.Raw = compact.Bytes()
+	}
 	return d, d.validate()
 }

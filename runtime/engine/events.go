@@ -50,13 +50,11 @@ type Event struct {
 const (
 	RuleBodyTooLarge    = "body_too_large"
 	RuleUndeclaredInput = "undeclared_input"
-	// RuleOther stands for refused inputs that no named rule refused.
-	RuleOther = "other"
 )
 
 // InputRules are the names of all input rules, for metrics.
 func InputRules() []string {
-	return append(slices.Clone(validate.RuleNames()), RuleBodyTooLarge, RuleUndeclaredInput, RuleOther)
+	return append(slices.Clone(validate.RuleNames()), RuleBodyTooLarge, RuleUndeclaredInput)
 }
 
 // securityEvent is what a refusal means to whoever guards the app.
@@ -76,10 +74,10 @@ func (c *Call) securityEvent(f *fault.Error) (Event, bool) {
 	case fault.Forbidden:
 		event.Kind, event.Reason = AccessDenied, "role"
 	case fault.InvalidInput, fault.BodyTooLarge:
-		event.Kind, event.Reason = InputBlocked, RuleOther
-		if len(f.Violations) > 0 && f.Violations[0].Rule != "" {
-			event.Reason, event.Pointer = f.Violations[0].Rule, f.Violations[0].Pointer
+		if len(f.Violations) == 0 || f.Violations[0].Rule == "" {
+			return Event{}, false // a mistake, of which no rule is afraid
 		}
+		event.Kind, event.Reason, event.Pointer = InputBlocked, f.Violations[0].Rule, f.Violations[0].Pointer
 	default:
 		return Event{}, false
 	}
