@@ -28,7 +28,8 @@ type NexusApp struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what is asked for.
+	// spec is what is asked for: the workflows, the policies under which they
+	// are served, and the shape of the pods.
 	// +required
 	Spec NexusAppSpec `json:"spec,omitzero"`
 
@@ -60,31 +61,32 @@ type NexusAppList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.requestTimeoutSeconds) || self.workflows.all(w, !has(w.timeoutSeconds) || w.timeoutSeconds <= self.limits.requestTimeoutSeconds)",message="a workflow's timeoutSeconds may not exceed spec.limits.requestTimeoutSeconds: lower it, or raise that",fieldPath=".workflows"
 type NexusAppSpec struct {
 	// environment chooses the defaults and the rules: Development, Staging or
-	// Production. Staging and Production require authentication; Production also
-	// expects at least 2 replicas. Pods see it as NEXUS_ENV.
+	// Production. Staging and Production require authentication; Production
+	// also expects at least 2 replicas. Pods see it as NEXUS_ENV.
 	// +required
 	Environment Environment `json:"environment,omitempty"`
 
-	// image is the runtime image of the pods. Default: the image that the operator
-	// was installed with.
+	// image is the runtime image of the pods. Default: the image that the
+	// operator was installed with.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[A-Za-z0-9][A-Za-z0-9._:/@-]*$')`,message="write an image as registry/name:tag or registry/name@sha256:digest, without spaces"
 	Image string `json:"image,omitempty"`
 
-	// replicas is the number of pods. Default: 1 in Development, 2 in Staging, 3 in
-	// Production. When it is left out, the operator does not reset a number that
-	// something else (kubectl scale on the Deployment, an autoscaler) has set.
+	// replicas is the number of pods. Default: 1 in Development, 2 in Staging,
+	// 3 in Production. When it is left out, the operator does not reset a
+	// number that something else (kubectl scale on the Deployment, an
+	// autoscaler) has set.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// acknowledgedRisks names what the security guide calls "not recommended" and
-	// this app does all the same, each with the reason. A risk that is not
-	// acknowledged refuses the app; an acknowledged one is loud: a CRITICAL log
-	// line, a Warning event and SecurityPosture=False.
+	// acknowledgedRisks lists what this app does although the security guide
+	// advises against it, each with the reason. An app with a risk that is not
+	// listed is refused; a listed one is loud: a CRITICAL log line, a Warning
+	// event and SecurityPosture=False.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -124,14 +126,14 @@ type NexusAppSpec struct {
 	// +optional
 	NetworkPolicy NetworkPolicy `json:"networkPolicy,omitzero"`
 
-	// disruption bounds how many pods a voluntary disruption (a node drain) may take
-	// away at once. A PodDisruptionBudget exists from 2 replicas on.
+	// disruption bounds how many pods a voluntary disruption (a node drain)
+	// may take away at once. A PodDisruptionBudget exists from 2 replicas on.
 	// +optional
 	Disruption Disruption `json:"disruption,omitzero"`
 
 	// resources are the requests and limits of the runtime container. Default:
-	// requests 100m CPU and 128Mi memory, limits 2 CPU and 512Mi memory. A quarter of
-	// the memory limit is the budget for request bodies in flight.
+	// requests 100m CPU and 128Mi memory, limits 2 CPU and 512Mi memory. A
+	// quarter of the memory limit is the budget for request bodies in flight.
 	// +optional
 	Resources Resources `json:"resources,omitzero"`
 
@@ -151,8 +153,8 @@ type NexusAppSpec struct {
 	// +optional
 	PodMetadata PodMetadata `json:"podMetadata,omitzero"`
 
-	// rollout says how a change reaches the pods. The pods that serve keep serving
-	// until their successors are ready.
+	// rollout says how a change reaches the pods. The pods that serve keep
+	// serving until their successors are ready.
 	// +optional
 	Rollout Rollout `json:"rollout,omitzero"`
 }
@@ -176,9 +178,11 @@ type RiskName string
 const (
 	// RiskAuthDisabled: anyone who reaches the pods runs the workflows.
 	RiskAuthDisabled RiskName = "AuthDisabled"
-	// RiskRateLimitDisabled: nothing bounds how often a caller runs a workflow.
+	// RiskRateLimitDisabled: nothing bounds how often a caller runs a
+	// workflow.
 	RiskRateLimitDisabled RiskName = "RateLimitDisabled"
-	// RiskPerPodLimits: every pod counts its own limits, so N pods let N times as much through.
+	// RiskPerPodLimits: every pod counts its own limits, so N pods let N times
+	// as much through.
 	RiskPerPodLimits RiskName = "PerPodLimits"
 	// RiskSingleReplica: a restart is an outage.
 	RiskSingleReplica RiskName = "SingleReplica"
@@ -188,7 +192,7 @@ const (
 
 // AcknowledgedRisk is a risk that the owner of an app takes knowingly.
 type AcknowledgedRisk struct {
-	// name is the risk.
+	// name of the risk.
 	// +required
 	Name RiskName `json:"name,omitempty"`
 
@@ -217,7 +221,8 @@ type NexusAppStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Accepted, ReferencesResolved, Available, Enforced,
-	// SecurityPosture and Ready; Reconciling and Stalled only while they are true.
+	// SecurityPosture and Ready; Reconciling and Stalled only while they are
+	// true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -245,8 +250,9 @@ type NexusAppStatus struct {
 	// +optional
 	Endpoints Endpoints `json:"endpoints,omitzero"`
 
-	// policyHash is the SHA-256, in hexadecimal, of the document that the pods are
-	// to enforce. Enforced=True proves that every ready pod loaded exactly it.
+	// policyHash is the SHA-256, in hexadecimal, of the document that the pods
+	// are to enforce. Enforced=True proves that every ready pod loaded exactly
+	// it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

@@ -7,12 +7,13 @@ import (
 
 // Auth says who may call the workflows.
 type Auth struct {
-	// mode is Required or Disabled. Default: Required in Staging and Production and
-	// wherever a credential source is declared, else Disabled.
+	// mode is Required or Disabled. Default: Required in Staging and
+	// Production and wherever a credential source is declared, else Disabled.
 	// +optional
 	Mode AuthMode `json:"mode,omitempty"`
 
-	// apiKeys accepts API keys, as "Authorization: Bearer KEY" or "X-API-Key: KEY".
+	// apiKeys accepts API keys, as "Authorization: Bearer KEY" or "X-API-Key:
+	// KEY".
 	// +optional
 	APIKeys *APIKeys `json:"apiKeys,omitzero"`
 }
@@ -30,9 +31,10 @@ const (
 // APIKeys names the Secret with the API keys' digests.
 type APIKeys struct {
 	// secretRef names a Secret of the same namespace. Each entry's key is the
-	// client's name, optionally followed by a dot and anything that tells its keys
-	// apart (two live entries of one client allow a rotation without downtime); each
-	// value is the JSON that 'nexus keys new --client NAME' prints.
+	// client's name, optionally followed by a dot and anything that tells its
+	// keys apart (two live entries of one client allow a rotation without
+	// downtime); each value is the JSON that 'nexus keys new --client NAME'
+	// prints.
 	// +required
 	SecretRef LocalReference `json:"secretRef,omitzero"`
 }
@@ -40,8 +42,8 @@ type APIKeys struct {
 // RateLimit bounds how often callers may run workflows. Executions consume;
 // listing, discovery and health do not.
 type RateLimit struct {
-	// mode is Enforce or Disabled. Default: Enforce. Disabled needs the acknowledged
-	// risk RateLimitDisabled.
+	// mode is Enforce or Disabled. Default: Enforce. Disabled needs the
+	// acknowledged risk RateLimitDisabled.
 	// +optional
 	Mode RateLimitMode `json:"mode,omitempty"`
 
@@ -58,15 +60,15 @@ type RateLimit struct {
 	// +kubebuilder:validation:Maximum=1000000
 	Burst int32 `json:"burst,omitempty"`
 
-	// per says who shares a bucket: Subject (each authenticated subject its own,
-	// anonymous callers by client IP), ClientIP, or App (all callers together).
-	// Default: Subject.
+	// per says who shares a bucket: Subject (each authenticated subject its
+	// own, anonymous callers by client IP), ClientIP, or App (all callers
+	// together). Default: Subject.
 	// +optional
 	Per RateLimitPer `json:"per,omitempty"`
 
 	// authFailuresPerMinute is how many refused credentials one client IP may
-	// present before further refusals are answered with 429. Requests without a
-	// credential and requests with a valid one spend nothing. Default: 10.
+	// present before further refusals are answered with 429. Requests without
+	// a credential and requests with a valid one spend nothing. Default: 10.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
@@ -107,19 +109,20 @@ const (
 
 // Input holds the rules that every input passes before a workflow sees it.
 type Input struct {
-	// maxBytes is the largest request body, in whole bytes, at most 50Mi. Default: 10Mi.
+	// maxBytes is the largest request body, in whole bytes, at most 50Mi.
+	// Default: 10Mi.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 52428800 : isQuantity(string(self)) && quantity(string(self)).isInteger() && quantity(string(self)).isGreaterThan(quantity('0')) && !quantity(string(self)).isGreaterThan(quantity('50Mi'))",message="maxBytes is a whole number of bytes from 1 to 50Mi: write 10Mi or 1048576"
 	MaxBytes resource.Quantity `json:"maxBytes,omitzero"`
 
-	// policy is Standard (size, encoding, depth, blocked keys, path traversal) or
-	// Strict, which also refuses every input to a workflow that declares no input
-	// schema. Default: Standard.
+	// policy is Standard (size, encoding, depth, blocked keys, path traversal)
+	// or Strict, which also refuses every input to a workflow that declares no
+	// input schema. Default: Standard.
 	// +optional
 	Policy InputPolicy `json:"policy,omitempty"`
 
-	// allowedKeys are the names of keys that are let through although a rule would
-	// block them.
+	// allowedKeys are the names of keys that are let through although a rule
+	// would block them.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -141,15 +144,15 @@ const (
 
 // Limits bounds what one pod does at once and for how long.
 type Limits struct {
-	// maxConcurrentWorkflows is how many workflows one pod runs at once; one more is
-	// answered with 503 and Retry-After. Default: 200.
+	// maxConcurrentWorkflows is how many workflows one pod runs at once; one
+	// more is answered with 503 and Retry-After. Default: 200.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	MaxConcurrentWorkflows int32 `json:"maxConcurrentWorkflows,omitempty"`
 
-	// requestTimeoutSeconds is how long one run may take; a longer one is answered
-	// with 504. Default: 60.
+	// requestTimeoutSeconds is how long one run may take; a longer one is
+	// answered with 504. Default: 60.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3600
@@ -158,8 +161,8 @@ type Limits struct {
 
 // Logging sets how much the pods log, and in which form.
 type Logging struct {
-	// level is Debug, Info, Warn or Error. Default: Debug in Development, else Info.
-	// Security events are logged at every level.
+	// level is Debug, Info, Warn or Error. Default: Debug in Development, else
+	// Info. Security events are logged at every level.
 	// +optional
 	Level LogLevel `json:"level,omitempty"`
 
@@ -192,8 +195,8 @@ const (
 
 // Workflow is one workflow and the policies that are its own.
 type Workflow struct {
-	// name of the workflow: lower-case letters, digits and dashes. It is part of the
-	// URL, and the definition's document.name must be the same.
+	// name of the workflow, in lower-case letters, digits and dashes. It is
+	// part of the URL, and the definition's document.name must be the same.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -207,35 +210,38 @@ type Workflow struct {
 	// +kubebuilder:validation:MaxItems=1
 	Expose []Channel `json:"expose,omitempty"`
 
-	// routes are URLs that run the workflow, besides POST /workflows/NAME/execute.
-	// Inputs come from the path's {variables}, the query (typed by the input schema)
-	// and a JSON body; the reply is the workflow's output itself.
+	// routes are URLs that run the workflow, besides POST
+	// /workflows/NAME/execute. Inputs come from the path's {variables}, the
+	// query (typed by the input schema) and a JSON body; the reply is the
+	// workflow's output itself.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Routes []Route `json:"routes,omitempty"`
 
-	// rateLimit is the workflow's own bucket, besides the app's; it is shared as
-	// spec.rateLimit.per says.
+	// rateLimit is the workflow's own bucket, besides the app's; it is shared
+	// as spec.rateLimit.per says.
 	// +optional
 	RateLimit WorkflowRateLimit `json:"rateLimit,omitzero"`
 
-	// authorization says who may run the workflow. Default: every authenticated caller.
+	// authorization says who may run the workflow. Default: every
+	// authenticated caller.
 	// +optional
 	Authorization Authorization `json:"authorization,omitzero"`
 
-	// timeoutSeconds is how long a run of this workflow may take. Default, and upper
-	// bound: spec.limits.requestTimeoutSeconds.
+	// timeoutSeconds is how long a run of this workflow may take. Default, and
+	// upper bound: spec.limits.requestTimeoutSeconds.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3600
 	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
 
-	// definition is the workflow in the Open Workflow Specification DSL 1.0.3, at
-	// most 64 KiB. Supported so far: document, input.schema, input.from, output.as,
-	// and do with set tasks whose values are literals or jq expressions '${ ... }'.
-	// Whatever else the language has is refused by name.
+	// definition is the workflow in the Open Workflow Specification DSL 1.0.3,
+	// at most 64 KiB. Supported so far: document, input.schema, input.from,
+	// output.as, and do with set tasks whose values are literals or jq
+	// expressions '${ ... }'. Whatever else the language has is refused by
+	// name.
 	// +required
 	// +mapType=atomic
 	// +kubebuilder:pruning:PreserveUnknownFields
@@ -253,12 +259,13 @@ const ChannelREST Channel = "REST"
 
 // Route is a URL that runs a workflow.
 type Route struct {
-	// method is the HTTP method.
+	// method is GET, POST, PUT, PATCH or DELETE.
 	// +required
 	// +kubebuilder:validation:Enum=GET;POST;PUT;PATCH;DELETE
 	Method string `json:"method,omitempty"`
 
-	// path starts with a slash; a whole segment may be a {variable}.
+	// path starts with a slash; a whole segment may be a {variable}, as in
+	// /api/orders/{id}, and becomes an input of that name.
 	// +required
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=256
@@ -271,8 +278,8 @@ type Route struct {
 // WorkflowRateLimit is a workflow's own bucket.
 // +kubebuilder:validation:XValidation:rule="!has(self.burst) || has(self.requestsPerMinute)",message="burst alone makes no bucket: set requestsPerMinute too",fieldPath=".requestsPerMinute",reason=FieldValueRequired
 type WorkflowRateLimit struct {
-	// requestsPerMinute is the sustained rate of this workflow. Default: no bucket of
-	// its own.
+	// requestsPerMinute is the sustained rate of this workflow. Default: no
+	// bucket of its own.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000

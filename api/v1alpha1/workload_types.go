@@ -8,8 +8,9 @@ import (
 
 // NetworkPolicy says which traffic may reach and leave the pods.
 type NetworkPolicy struct {
-	// mode is Managed (the operator keeps a NetworkPolicy) or Disabled, which in
-	// Production needs the acknowledged risk UnrestrictedEgress. Default: Managed.
+	// mode is Managed (the operator keeps a NetworkPolicy) or Disabled, which
+	// in Production needs the acknowledged risk UnrestrictedEgress. Default:
+	// Managed.
 	// +optional
 	Mode NetworkPolicyMode `json:"mode,omitempty"`
 
@@ -37,8 +38,8 @@ type IngressFrom struct {
 	// +kubebuilder:validation:MaxItems=32
 	API []networkingv1.NetworkPolicyPeer `json:"api,omitempty"`
 
-	// metrics lists who may reach the admin port (/metrics, /status). Default: nobody
-	// but the kubelet.
+	// metrics lists who may reach the admin port (/metrics, /status). Default:
+	// nobody but the kubelet.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -48,8 +49,8 @@ type IngressFrom struct {
 
 // Disruption bounds voluntary disruptions.
 type Disruption struct {
-	// maxUnavailable is how many pods (a number or a percentage) may be taken away at
-	// once. Default: 1.
+	// maxUnavailable is how many pods (a number or a percentage) may be taken
+	// away at once. Default: 1.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : string(self).matches('^(100|[0-9]{1,2})%$')",message="maxUnavailable is a number of pods (1) or a percentage (25%)"
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
@@ -57,11 +58,13 @@ type Disruption struct {
 
 // Resources are the requests and limits of the runtime container.
 type Resources struct {
-	// requests is what the scheduler sets aside. Default: 100m CPU, 128Mi memory.
+	// requests is what the scheduler sets aside. Default: 100m CPU, 128Mi
+	// memory.
 	// +optional
 	Requests corev1.ResourceList `json:"requests,omitempty"`
 
-	// limits is the most that the container may use. Default: 2 CPU, 512Mi memory.
+	// limits is the most that the container may use. Default: 2 CPU, 512Mi
+	// memory.
 	// +optional
 	Limits corev1.ResourceList `json:"limits,omitempty"`
 }
@@ -85,8 +88,9 @@ type Scheduling struct {
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
 
-	// topologySpreadConstraints spread the pods. Those without a labelSelector get
-	// the app's own. Default: spread over the nodes where that is possible.
+	// topologySpreadConstraints spread the pods. Those without a labelSelector
+	// get the app's own. Default: spread over the nodes where that is
+	// possible.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -119,8 +123,8 @@ type PodMetadata struct {
 
 // Rollout says how a change reaches the pods.
 type Rollout struct {
-	// progressDeadlineSeconds is how long a rollout may take without progress before
-	// it is reported as stuck. Default: 300.
+	// progressDeadlineSeconds is how long a rollout may take without progress
+	// before it is reported as stuck. Default: 300.
 	// +optional
 	// +kubebuilder:validation:Minimum=15
 	// +kubebuilder:validation:Maximum=86400
