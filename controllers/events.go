@@ -23,6 +23,8 @@ const (
 	EventApplyFailed = "ApplyFailed"
 	// EventDriftCorrected: somebody had changed an object, and it was put back.
 	EventDriftCorrected = "DriftCorrected"
+	// EventContested: an admission webhook insists on another object than is wanted.
+	EventContested = "Contested"
 	// EventRiskAcknowledged: the app does what the security guide advises against.
 	EventRiskAcknowledged = "RiskAcknowledged"
 )
@@ -34,6 +36,10 @@ const maxNote = 1000
 // reconcile has corrected.
 func (r *Reconciler) tell(s *scope, before, after []metav1.Condition) {
 	for _, c := range s.changes {
+		if c.Contested {
+			r.event(s, corev1.EventTypeWarning, EventContested, "Apply",
+				c.Kind+" "+c.Object.GetName()+" is changed by an admission webhook as soon as it is written: it stays as the webhook wants it; exempt it there, or set the field in the NexusApp")
+		}
 		if c.Operation == apply.Corrected {
 			r.event(s, corev1.EventTypeWarning, EventDriftCorrected, "Apply",
 				c.Kind+" "+c.Object.GetName()+" had been changed and was put back to what the spec says")
@@ -44,7 +50,7 @@ func (r *Reconciler) tell(s *scope, before, after []metav1.Condition) {
 	if s.failed != nil && changed(before, after, v1alpha1.ConditionReady) {
 		r.event(s, corev1.EventTypeWarning, EventApplyFailed, "Apply", s.failed.Message)
 	}
-	if s.inForce != nil && changed(before, after, v1alpha1.ConditionSecurityPosture) && s.takesRisk() {
+	if changed(before, after, v1alpha1.ConditionSecurityPosture) && s.takesRisk() {
 		r.event(s, corev1.EventTypeWarning, EventRiskAcknowledged, "Judge",
 			meta.FindStatusCondition(after, v1alpha1.ConditionSecurityPosture).Message)
 	}
@@ -80,10 +86,16 @@ func changed(before, after []metav1.Condition, kind string) bool {
 	return was.Status != is.Status || was.Reason != is.Reason || was.Message != is.Message
 }
 
-// takesRisk says whether a check fails that the spec acknowledges.
+// takesRisk says whether a check fails that the spec acknowledges: the one in force, or
+// the one that is asked for while there is none.
 func (s *scope) takesRisk() bool {
-	for _, c := range v1alpha1.Posture(s.inForce.spec) {
-		if _, acknowledged := s.inForce.spec.Acknowledged(c.Risk); !c.Passed && acknowledged {
+	spec := s.app.Spec.DeepCopy()
+	v1alpha1.SetDefaults(spec)
+	if s.inForce != nil {
+		spec = s.inForce.spec
+	}
+	for _, c := range v1alpha1.Posture(spec) {
+		if _, acknowledged := spec.Acknowledged(c.Risk); !c.Passed && acknowledged {
 			return true
 		}
 	}

@@ -27,6 +27,8 @@ type Applier struct {
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
+
+	contested contested
 }
 
 // Operation says what was done to an object.
@@ -53,6 +55,9 @@ type Change struct {
 	// cache has it when nothing was written.
 	Object client.Object
 	Kind   string
+	// Contested says that the object came back other than it was sent: an admission
+	// webhook insists on something else. It is not sent again until either side changes.
+	Contested bool
 }
 
 // Apply makes the cluster hold the objects, in their order. Who owns each name is
@@ -119,8 +124,14 @@ func (a *Applier) plan(ctx context.Context, owner Owner, object client.Object) (
 	if err != nil {
 		return step{}, err
 	}
+	settled := false
+	if !covered {
+		if settled, err = a.contested.settled(wanted, live); err != nil {
+			return step{}, err
+		}
+	}
 	switch {
-	case covered:
+	case covered, settled:
 		s.operation = Unchanged
 	case live.GetAnnotations()[v1alpha1.AnnotationApplied] == digestOf(wanted):
 		s.operation = Corrected
@@ -162,7 +173,11 @@ func (a *Applier) perform(ctx context.Context, s step) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("applying %s %s: %w", s.gvk.Kind, namespacedName(s.wanted).Name, err)
 	}
-	return Change{Operation: s.operation, Object: object, Kind: s.gvk.Kind}, nil
+	contested, err := a.contested.remember(s.wanted, object)
+	if err != nil {
+		return Change{}, err
+	}
+	return Change{Operation: s.operation, Object: object, Kind: s.gvk.Kind, Contested: contested}, nil
 }
 
 // patch sends one object and returns what the API server made of it.

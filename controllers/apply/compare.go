@@ -26,9 +26,10 @@ func covers(live client.Object, wanted map[string]any) (bool, error) {
 	}
 	// An object from the cache does not say its own kind.
 	have["apiVersion"], have["kind"] = wanted["apiVersion"], wanted["kind"]
-	wanted, err = slimmed(wanted)
-	if err != nil {
-		return false, err
+	if len(live.GetManagedFields()) == 0 { // it went through Slim
+		if wanted, err = slimmed(wanted); err != nil {
+			return false, err
+		}
 	}
 	return contains(have, wanted), nil
 }
