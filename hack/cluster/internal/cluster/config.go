@@ -139,7 +139,7 @@ func subjects() []pki.Subject {
 func snapshotter(dir string) string {
 	const overlayMagic = 0x794c7630
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err == nil && int64(fs.Type) == overlayMagic {
+	if err := syscall.Statfs(dir, &fs); err == nil && int64(fs.Type) == overlayMagic { //nolint:unconvert // the type differs between architectures
 		return "native"
 	}
 	return "overlayfs"

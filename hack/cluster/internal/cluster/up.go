@@ -126,7 +126,7 @@ func (c *Cluster) shareKubeconfig() error {
 	uid, errUID := strconv.Atoi(os.Getenv("SUDO_UID"))
 	gid, errGID := strconv.Atoi(os.Getenv("SUDO_GID"))
 	if errUID != nil || errGID != nil {
-		return nil
+		return nil //nolint:nilerr // nobody is behind sudo
 	}
 	if err := os.Chown(c.layout.Kubeconfig(), uid, gid); err != nil {
 		return fmt.Errorf("giving the kubeconfig to its user: %w", err)

@@ -84,7 +84,7 @@ func groupProcs(dir string) []int {
 	var pids []int
 	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.Name() != "cgroup.procs" {
-			return nil // the group went away meanwhile
+			return nil //nolint:nilerr // the group went away meanwhile
 		}
 		data, _ := os.ReadFile(path)
 		for field := range strings.FieldsSeq(string(data)) {

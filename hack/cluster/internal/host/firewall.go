@@ -95,7 +95,7 @@ func RemoveRules(ctx context.Context, keep []string) error {
 
 // save dumps a firewall; a machine without the tool or without that family in its kernel has an empty one.
 func save(ctx context.Context, family string) (string, error) {
-	if _, ok := lookPath(family + "-save"); !ok {
+	if !hasProgram(family + "-save") {
 		return "", nil
 	}
 	dump, err := run(ctx, "", family+"-save")

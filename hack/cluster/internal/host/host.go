@@ -31,15 +31,15 @@ func run(ctx context.Context, input string, name string, args ...string) (string
 // seem to need a restart whenever another shell runs up.
 const Path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// lookPath finds a program on Path.
-func lookPath(name string) (string, bool) {
+// hasProgram says whether a program is on Path.
+func hasProgram(name string) bool {
 	for _, dir := range filepath.SplitList(Path) {
 		path := filepath.Join(dir, name)
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return path, true
+			return true
 		}
 	}
-	return "", false
+	return false
 }
 
 func exists(path string) bool {

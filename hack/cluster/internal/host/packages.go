@@ -41,7 +41,7 @@ func CNIDir() (string, bool) {
 func missingPackages() []string {
 	var missing []string
 	for _, tool := range tools {
-		if _, ok := lookPath(tool.program); !ok && !slices.Contains(missing, tool.pkg) {
+		if !hasProgram(tool.program) && !slices.Contains(missing, tool.pkg) {
 			missing = append(missing, tool.pkg)
 		}
 	}
@@ -58,7 +58,7 @@ func InstallPackages(ctx context.Context, report *progress.Reporter) error {
 		return nil
 	}
 	names := strings.Join(missing, " ")
-	if _, ok := lookPath("apt-get"); !ok {
+	if !hasProgram("apt-get") {
 		return fmt.Errorf("missing tools: install what your distribution calls the Debian packages %s "+
 			"(network plugins are looked for in %s)", names, strings.Join(cniDirs, ", "))
 	}

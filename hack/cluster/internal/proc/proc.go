@@ -43,7 +43,7 @@ func Start(c Command) (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("starting %s: %w", c.Name, err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // the process has a descriptor of its own
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
 	cmd.Env = c.Env
 	cmd.Dir = "/"

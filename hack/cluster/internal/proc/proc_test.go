@@ -51,11 +51,23 @@ func startSleep(t *testing.T, script string) Record {
 	return r
 }
 
+// awaitArgs waits until the kernel has put the arguments of a new process in place.
+func awaitArgs(t *testing.T, r Record) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if stat, err := ReadStat(r.PID); err == nil && len(stat.Args) > 0 {
+			return
+		}
+	}
+	t.Fatal("the process has no arguments after 5 s")
+}
+
 func TestOwnership(t *testing.T) {
 	r := startSleep(t, "sleep 60; true")
 	if !r.Alive() {
 		t.Fatal("a started process is not recognised")
 	}
+	awaitArgs(t, r)
 	tests := []struct {
 		name   string
 		change func(*Record)
