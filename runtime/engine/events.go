@@ -36,6 +36,8 @@ const (
 // places, never values.
 type Event struct {
 	Kind EventKind
+	// At is when the call arrived.
+	At time.Time
 	// Reason is an auth.Reason, the name of a rate limit policy, or an input rule.
 	Reason    string
 	Workflow  string
@@ -59,7 +61,7 @@ func InputRules() []string {
 
 // securityEvent is what a refusal means to whoever guards the app.
 func (c *Call) securityEvent(f *fault.Error) (Event, bool) {
-	event := Event{Workflow: c.workflowName(), Client: c.Client.Addr, RequestID: c.RequestID}
+	event := Event{At: c.Start, Workflow: c.workflowName(), Client: c.Client.Addr, RequestID: c.RequestID}
 	if c.Principal != nil {
 		event.Subject = c.Principal.Subject
 	}

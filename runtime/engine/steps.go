@@ -27,7 +27,7 @@ func (e *Engine) authenticate(ctx context.Context, c *Call) error {
 		return nil
 	case auth.Missing:
 		c.reason = reason
-		return fault.New(fault.Unauthenticated, "send an API key, as \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\"")
+		return refusals[reason]
 	}
 	c.reason = reason
 	v, err := e.Store.Take(ctx, c.Start, c.Client.Key(), e.failures)
@@ -35,20 +35,23 @@ func (e *Engine) authenticate(ctx context.Context, c *Call) error {
 		return unavailable(err)
 	}
 	if !v.Allowed {
-		f := fault.New(fault.RateLimited, "too many refused credentials from this address: wait, and send one that is valid")
-		f.RetryAfter, f.Policies = v.RetryAfter, v.Names(e.failures)
-		return f
+		return &fault.Error{
+			Code: fault.RateLimited, Detail: "too many refused credentials from this address: wait, and send one that is valid",
+			RetryAfter: v.RetryAfter, Policies: v.Names(e.failures),
+		}
 	}
-	return fault.New(fault.Unauthenticated, "%s", refusals[reason])
+	return refusals[reason]
 }
 
-// refusals say what to do about a refused credential, and nothing about which keys
-// exist: an unknown id and a wrong secret read the same, and so does an expired key.
-var refusals = map[auth.Reason]string{
-	auth.Ambiguous: "send one credential: there are two different ones, or a header stands twice",
-	auth.Malformed: "the credential is not accepted: send an API key, as \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\"",
-	auth.Unknown:   "the credential is not accepted: send an API key that is in force",
-	auth.Expired:   "the credential is not accepted: send an API key that is in force",
+// refusals say what to do about a missing or refused credential, and nothing about
+// which keys exist: an unknown id and a wrong secret read the same, and so does an
+// expired key. They are shared, since a flood makes many.
+var refusals = map[auth.Reason]*fault.Error{
+	auth.Missing:   {Code: fault.Unauthenticated, Detail: "send an API key, as \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\""},
+	auth.Ambiguous: {Code: fault.Unauthenticated, Detail: "send one credential: there are two different ones, or a header stands twice"},
+	auth.Malformed: {Code: fault.Unauthenticated, Detail: "the credential is not accepted: send an API key, as \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\""},
+	auth.Unknown:   {Code: fault.Unauthenticated, Detail: "the credential is not accepted: send an API key that is in force"},
+	auth.Expired:   {Code: fault.Unauthenticated, Detail: "the credential is not accepted: send an API key that is in force"},
 }
 
 // find resolves the workflow's name. A workflow that the channel does not expose does
@@ -80,9 +83,10 @@ func (e *Engine) limit(ctx context.Context, c *Call) error {
 	if v.Allowed {
 		return nil
 	}
-	f := fault.New(fault.RateLimited, "the rate limit is spent: wait as long as Retry-After says")
-	f.RetryAfter, f.Policies = v.RetryAfter, v.Names(policies)
-	return f
+	return &fault.Error{
+		Code: fault.RateLimited, Detail: "the rate limit is spent: wait as long as Retry-After says",
+		RetryAfter: v.RetryAfter, Policies: v.Names(policies),
+	}
 }
 
 // caller is whose buckets a call spends from, as spec.rateLimit.per says.
@@ -115,9 +119,7 @@ func (e *Engine) enter(_ context.Context, c *Call) error {
 }
 
 func overloaded(detail string) error {
-	f := fault.New(fault.Overloaded, "%s", detail)
-	f.RetryAfter = retrySoon
-	return f
+	return &fault.Error{Code: fault.Overloaded, Detail: detail, RetryAfter: retrySoon}
 }
 
 // unavailable is the failure of a rate limit store: fail closed.

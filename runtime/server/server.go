@@ -136,6 +136,9 @@ func (s *Server) keysRead(reload auth.Reload) {
 	}
 }
 
+// Handler serves the API without a port.
+func (s *Server) Handler() http.Handler { return s.handler }
+
 // Listen opens the ports.
 func (s *Server) Listen(ctx context.Context) error {
 	var lc net.ListenConfig

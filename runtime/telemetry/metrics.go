@@ -41,20 +41,23 @@ type runMetrics struct {
 
 // RequestMetrics count the requests of one workflow on one channel.
 type RequestMetrics struct {
-	// byCode has the label code left; ok is its most frequent child.
+	// byCode has the label code left; frequent are its children that a flood counts on.
 	byCode   *prometheus.CounterVec
-	ok       prometheus.Counter
+	frequent map[fault.Code]prometheus.Counter
 	duration prometheus.Observer
 }
+
+// frequent codes are resolved once.
+var frequent = []fault.Code{engine.CodeOK, fault.Unauthenticated, fault.RateLimited}
 
 // Done counts a request. Code is CodeOK or one that a program can have, never text of
 // a caller.
 func (m *RequestMetrics) Done(code fault.Code, took time.Duration) {
-	if code == engine.CodeOK {
-		m.ok.Inc()
-	} else {
-		m.byCode.WithLabelValues(string(code)).Inc()
+	c, ok := m.frequent[code]
+	if !ok {
+		c = m.byCode.WithLabelValues(string(code))
 	}
+	c.Inc()
 	m.duration.Observe(took.Seconds())
 }
 
@@ -122,9 +125,11 @@ func (m *Metrics) addRequests(workflows, channels []string) {
 	for _, channel := range channels {
 		for _, w := range append([]string{""}, workflows...) {
 			byCode := total.MustCurryWith(prometheus.Labels{"channel": channel, "workflow": w})
-			m.requests[channel+"/"+w] = &RequestMetrics{
-				byCode: byCode, ok: byCode.WithLabelValues(string(engine.CodeOK)), duration: duration.WithLabelValues(channel, w),
+			r := &RequestMetrics{byCode: byCode, frequent: map[fault.Code]prometheus.Counter{}, duration: duration.WithLabelValues(channel, w)}
+			for _, code := range frequent {
+				r.frequent[code] = byCode.WithLabelValues(string(code))
 			}
+			m.requests[channel+"/"+w] = r
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (s *sampler) takeDropped() int {
 
 func (l *securityLog) write(e engine.Event) {
 	line, s := lines[e.Kind], &l.samplers[e.Kind]
-	if !s.admit(time.Now(), func() { l.flush(e.Kind) }) {
+	if !s.admit(e.At, func() { l.flush(e.Kind) }) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 6)
