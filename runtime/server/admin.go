@@ -3,21 +3,25 @@ package server
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
 
 // status is what /status tells: nothing that a caller could use.
 type status struct {
-	Name          string           `json:"name"`
-	Namespace     string           `json:"namespace,omitempty"`
-	Document      string           `json:"document"`
-	Version       string           `json:"version"`
-	Environment   string           `json:"environment"`
-	State         string           `json:"state"`
-	UptimeSeconds int64            `json:"uptimeSeconds"`
-	APIKeys       int64            `json:"apiKeys"`
-	Workflows     []workflowStatus `json:"workflows"`
+	Name          string `json:"name"`
+	Namespace     string `json:"namespace,omitempty"`
+	Document      string `json:"document"`
+	Version       string `json:"version"`
+	Environment   string `json:"environment"`
+	State         string `json:"state"`
+	UptimeSeconds int64  `json:"uptimeSeconds"`
+	APIKeys       int64  `json:"apiKeys"`
+	// UID and GID that the process runs as, for who checks the hardening from outside.
+	UID       int              `json:"uid"`
+	GID       int              `json:"gid"`
+	Workflows []workflowStatus `json:"workflows"`
 }
 
 type workflowStatus struct {
@@ -57,6 +61,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
 		Name: doc.Name, Namespace: doc.Namespace, Document: s.options.Hash, Version: s.options.Version,
 		Environment: strings.ToLower(string(doc.Environment)), State: []string{"starting", "serving", "draining"}[s.state.Load()],
 		UptimeSeconds: int64(time.Since(s.started).Seconds()), APIKeys: s.keyCount.Load(),
+		UID: os.Getuid(), GID: os.Getgid(),
 	}
 	for _, wf := range s.engine.Workflows() {
 		out.Workflows = append(out.Workflows, workflowStatus{wf.Name, wf.Program.Version(), wf.Program.Hash()})

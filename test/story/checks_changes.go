@@ -107,7 +107,7 @@ func (e *Env) refusedEverywhere(ctx context.Context, key string) error {
 }
 
 func checkDrift(ctx context.Context, e *Env) (string, error) {
-	edit := `{"spec":{"template":{"spec":{"containers":[{"name":"nexus","securityContext":{"readOnlyRootFilesystem":false}}]}}}}`
+	edit := `{"spec":{"template":{"spec":{"containers":[{"name":"runtime","securityContext":{"readOnlyRootFilesystem":false}}]}}}}`
 	if _, err := e.RunKubectl(ctx, "patch", "deployment", "-n", Namespace, App, "--type=strategic", "-p", edit); err != nil {
 		return "", err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,10 +17,12 @@ func (e *Env) pods(ctx context.Context) ([]corev1.Pod, error) {
 	if err := e.get(ctx, &list, "pods", "-n", Namespace, "-l", podSelector, "--field-selector=status.phase=Running"); err != nil {
 		return nil, err
 	}
-	if len(list.Items) == 0 {
+	// A pod on its way out still runs, and takes no more requests.
+	running := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil })
+	if len(running) == 0 {
 		return nil, errors.New("no running pods")
 	}
-	return list.Items, nil
+	return running, nil
 }
 
 func checkRestricted(ctx context.Context, e *Env) (string, error) {
@@ -49,7 +52,7 @@ func checkNonRoot(ctx context.Context, e *Env) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if !strings.Contains(status, `"uid":1000`) {
+		if !strings.Contains(status, `"uid": 1000`) {
 			return "", fmt.Errorf("pod %s does not run as uid 1000: %s", pod.Name, tail(status, 300))
 		}
 	}

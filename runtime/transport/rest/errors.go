@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -73,8 +74,6 @@ func (x *exchange) writeError(f *fault.Error) {
 	switch f.Code {
 	case fault.Unauthenticated:
 		header["Www-Authenticate"] = x.handler.challenge[min(1, len(x.call.Credentials.Authorization)+len(x.call.Credentials.APIKey))]
-	case fault.BodyTooLarge:
-		header["Connection"] = closeConnection // or the rest of the body would have to be read
 	case fault.MethodNotAllowed:
 		header["Allow"] = []string{x.allow}
 	}
@@ -83,7 +82,35 @@ func (x *exchange) writeError(f *fault.Error) {
 	}
 	x.setRateLimit()
 	x.out = x.appendProblem(x.out[:0], f, status)
+	if !x.largeBody() {
+		x.write(status, problemType, x.out)
+		return
+	}
+	header["Connection"] = closeConnection
+	header["Content-Length"] = []string{strconv.Itoa(len(x.out))}
 	x.write(status, problemType, x.out)
+	x.linger()
+}
+
+// What net/http reads by itself of a body that a handler left; beyond that it closes
+// the connection, and the caller may see a reset instead of the reply.
+const leftToServer = 256 << 10
+
+// lingerTime is how long a caller that was refused may go on sending.
+const lingerTime = 2 * time.Second
+
+func (x *exchange) largeBody() bool {
+	return x.r.ContentLength < 0 || x.r.ContentLength > leftToServer
+}
+
+// linger throws away what a refused caller goes on sending, so that it reads why it
+// was refused; for a short time, and at most twice the largest body.
+func (x *exchange) linger() {
+	control := http.NewResponseController(x.w)
+	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, x.r.Body, 2*x.handler.engine.Rules().MaxBytes()) // the connection ends here in any case
 }
 
 // wholeSeconds rounds up, and is never 0: a caller that comes back at once is refused

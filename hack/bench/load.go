@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// target is one thing to measure: a request that a server answers with a status.
+type target struct {
+	name    string
+	address string
+	request string
+	status  string
+	process *process
+}
+
+func request(path, host, headers, body string) string {
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s", path, host, headers, len(body), body)
+}
+
+// flood sends the request a number of times over kept-alive connections, one after
+// the other on each, and fails on the first reply with another status.
+func (t target) flood(ctx context.Context, requests, connections int) error {
+	errs := make([]error, connections)
+	var wg sync.WaitGroup
+	for i := range connections {
+		wg.Go(func() { errs[i] = t.stream(ctx, requests/connections) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (t target) stream(ctx context.Context, requests int) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", t.address)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.name, err)
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for range requests {
+		if _, err := io.WriteString(conn, t.request); err != nil {
+			return fmt.Errorf("%s: sending: %w", t.name, err)
+		}
+		if err := t.readReply(in); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// readReply reads as little of a reply as its framing needs: the load must not cost
+// more than what it measures.
+func (t target) readReply(in *bufio.Reader) error {
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("reading the reply: %w", err)
+	}
+	if !strings.HasPrefix(line, "HTTP/1.1 "+t.status) {
+		rest, _ := in.Peek(in.Buffered())
+		return fmt.Errorf("want status %s, got %s%s", t.status, line, rest)
+	}
+	length := 0
+	for {
+		header, err := in.ReadString('\n')
+		if err != nil {
+			return fmt.Errorf("reading the reply: %w", err)
+		}
+		if header == "\r\n" {
+			break
+		}
+		if value, ok := strings.CutPrefix(header, "Content-Length: "); ok {
+			if length, err = strconv.Atoi(strings.TrimSpace(value)); err != nil {
+				return fmt.Errorf("reading the reply's length: %w", err)
+			}
+		}
+	}
+	if length == 0 {
+		return errors.New("the reply has no Content-Length: chunked replies are not read here")
+	}
+	_, err = in.Discard(length)
+	return err
+}

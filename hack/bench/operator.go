@@ -1,0 +1,330 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+)
+
+const (
+	appsNamespace   = "bench"
+	systemNamespace = "nexus-system"
+	operatorUser    = "bench-operator"
+)
+
+// auditPolicy logs what the operator asks for, and nothing of anyone else.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+- level: Metadata
+  users: [` + operatorUser + `]
+- level: None
+`
+
+// plane is an API server with the operator running against it.
+type plane struct {
+	env      *envtest.Environment
+	client   client.WithWatch
+	operator *process
+	dir      string
+}
+
+// benchOperator counts what the operator asks of the API server, and what it uses
+// itself, while a number of apps converge and while they are at rest. There is no
+// kubelet: a stand-in gives each Deployment one ready pod.
+func benchOperator(ctx context.Context, o options, log *os.File) ([]row, error) {
+	dir, err := os.MkdirTemp("", "nexus-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	p := &plane{dir: dir}
+	defer p.stop()
+	if err := p.start(ctx, o, log); err != nil {
+		return nil, err
+	}
+	idle, _, err := p.operator.memory()
+	if err != nil {
+		return nil, err
+	}
+	cpuBefore, err := p.operator.cpu()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if err := p.createApps(ctx, o.apps); err != nil {
+		return nil, err
+	}
+	if err := p.awaitReady(ctx, o.apps); err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	cpuAfter, err := p.operator.cpu()
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(os.Stderr, "bench: waiting until the operator is at rest")
+	if err := p.settle(ctx); err != nil {
+		return nil, err
+	}
+	counted, err := p.audit()
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(os.Stderr, "bench: watching 30 s of rest")
+	cpuRest, err := p.operator.cpu()
+	if err != nil {
+		return nil, err
+	}
+	if err := pause(ctx, 30*time.Second); err != nil {
+		return nil, err
+	}
+	after, err := p.audit()
+	if err != nil {
+		return nil, err
+	}
+	cpuRestEnd, err := p.operator.cpu()
+	if err != nil {
+		return nil, err
+	}
+	now, peak, err := p.operator.memory()
+	if err != nil {
+		return nil, err
+	}
+	objects := counted.objects / o.apps
+	each := func(n int) string { return fmt.Sprintf("%.2f", float64(n)/float64(o.apps)) }
+	return []row{
+		{"operator: apps", fmt.Sprintf("%d, all Ready after %.1f s", o.apps, took.Seconds()), ""},
+		{"operator: writes per app", fmt.Sprintf("%s for %d objects (%s)", each(counted.writes), objects, counted.top("write", o.apps)), fmt.Sprintf("≤ %d", objects+3)},
+		{"operator: reads per app", fmt.Sprintf("%s (%s)", each(counted.reads), counted.top("read", o.apps)), "one ownership read per object"},
+		{"operator: writes in 30 s of rest, Lease apart", fmt.Sprint(after.writes - counted.writes), "0"},
+		{"operator: CPU per app to converge", fmt.Sprintf("%.1f ms", (cpuAfter-cpuBefore).Seconds()*1000/float64(o.apps)), "≤ 10 ms"},
+		{"operator: CPU in 30 s of rest", fmt.Sprintf("%d ms", (cpuRestEnd - cpuRest).Milliseconds()), ""},
+		{"operator: memory", fmt.Sprintf("%.1f MiB RSS, peak %.1f, %.1f before the first app", now, peak, idle), "≤ 120 MiB at 1,000 apps"},
+	}, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+func (p *plane) stop() {
+	if p.operator != nil {
+		p.operator.stop()
+	}
+	if p.env != nil {
+		_ = p.env.Stop()
+	}
+}
+
+func (p *plane) start(ctx context.Context, o options, log *os.File) error {
+	fmt.Fprintln(os.Stderr, "bench: starting an API server")
+	policy := filepath.Join(p.dir, "audit-policy.yaml")
+	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+		return err
+	}
+	p.env = &envtest.Environment{BinaryAssetsDirectory: o.assets, CRDDirectoryPaths: []string{o.crds}, ErrorIfCRDPathMissing: true}
+	p.env.ControlPlane.GetAPIServer().Configure().
+		Append("audit-policy-file", policy).
+		Append("audit-log-path", filepath.Join(p.dir, "audit.log")).
+		Append("audit-log-mode", "blocking")
+	cfg, err := p.env.Start()
+	if err != nil {
+		return fmt.Errorf("starting the API server: %w", err)
+	}
+	cfg.QPS = -1
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	if p.client, err = client.NewWithWatch(cfg, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	for _, name := range []string{appsNamespace, systemNamespace} {
+		if err := p.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			return err
+		}
+	}
+	return p.startOperator(ctx, o, log)
+}
+
+func (p *plane) startOperator(ctx context.Context, o options, log *os.File) error {
+	user, err := p.env.AddUser(envtest.User{Name: operatorUser, Groups: []string{"system:masters"}}, nil)
+	if err != nil {
+		return err
+	}
+	kubeconfig, err := user.KubeConfig()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(p.dir, "kubeconfig")
+	if err := os.WriteFile(path, kubeconfig, 0o600); err != nil {
+		return err
+	}
+	health, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	p.operator, _, err = start(ctx, log, []string{"KUBECONFIG=" + path, "POD_NAMESPACE=" + systemNamespace}, o.manager,
+		"--runtime-image=ghcr.io/nexus-operator/runtime:bench", "--leader-elect", "--metrics-bind-address=0", "--health-probe-bind-address="+health)
+	if err != nil {
+		return err
+	}
+	took, err := untilReady(ctx, "http://"+health+"/readyz", began)
+	fmt.Fprintf(os.Stderr, "bench: the operator is ready after %.1f s\n", took.Seconds())
+	return err
+}
+
+// createApps creates the Secret and the apps, and starts the stand-in for the
+// kubelet and the built-in controllers.
+func (p *plane) createApps(ctx context.Context, n int) error {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "keys", Namespace: appsNamespace},
+		StringData: map[string]string{"bench": `{"id":"AAAAAAAA","sha256":"` + strings.Repeat("0", 64) + `"}`}}
+	if err := p.client.Create(ctx, secret); err != nil {
+		return err
+	}
+	var app v1alpha1.NexusApp
+	if err := yaml.UnmarshalStrict([]byte(manifest), &app); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "bench: creating %d apps\n", n)
+	for i := range n {
+		one := app.DeepCopy()
+		one.Name, one.Namespace = fmt.Sprintf("app-%04d", i), appsNamespace
+		if err := p.client.Create(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitReady plays the kubelet for each Deployment until every app is Ready.
+func (p *plane) awaitReady(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	go p.playKubelet(ctx)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var apps v1alpha1.NexusAppList
+		if err := p.client.List(ctx, &apps, client.InNamespace(appsNamespace)); err != nil {
+			return err
+		}
+		ready := 0
+		for i := range apps.Items {
+			if meta.IsStatusConditionTrue(apps.Items[i].Status.Conditions, v1alpha1.ConditionReady) {
+				ready++
+			}
+		}
+		if ready == n {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d apps are Ready: %w", ready, n, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// settle waits until the operator has asked for nothing during 3 s.
+func (p *plane) settle(ctx context.Context) error {
+	last, err := p.audit()
+	if err != nil {
+		return err
+	}
+	for {
+		if err := pause(ctx, 3*time.Second); err != nil {
+			return err
+		}
+		now, err := p.audit()
+		if err != nil || now.writes+now.reads == last.writes+last.reads {
+			return err
+		}
+		last = now
+	}
+}
+
+// requests counts what the operator asked for, by verb and resource.
+type requests struct {
+	writes, reads, objects int
+	by                     map[string]int
+}
+
+func (r requests) top(kind string, apps int) string {
+	var parts []string
+	for _, key := range sortedKeys(r.by) {
+		if name, ok := strings.CutPrefix(key, kind+" "); ok {
+			parts = append(parts, fmt.Sprintf("%s %.2f", name, float64(r.by[key])/float64(apps)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// audit reads the audit log: everything but watches, lists, and the Lease.
+func (p *plane) audit() (requests, error) {
+	raw, err := os.ReadFile(filepath.Join(p.dir, "audit.log"))
+	if err != nil {
+		return requests{}, err
+	}
+	r := requests{by: map[string]int{}}
+	created := map[string]bool{}
+	for line := range strings.Lines(string(raw)) {
+		var event struct {
+			Verb           string
+			ObjectRef      struct{ Resource, Subresource, Namespace, Name string }
+			ResponseStatus struct{ Code int }
+		}
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			return requests{}, fmt.Errorf("reading the audit log: %w", err)
+		}
+		ref := event.ObjectRef
+		if ref.Namespace != appsNamespace || ref.Resource == "leases" {
+			continue
+		}
+		what := ref.Resource
+		if ref.Subresource != "" {
+			what += "/" + ref.Subresource
+		}
+		switch event.Verb {
+		case "get":
+			r.reads++
+			r.by["read "+what]++
+		case "create", "update", "patch", "delete", "deletecollection":
+			if what == "events" {
+				r.by["event"]++
+				continue
+			}
+			r.writes++
+			r.by["write "+what]++
+			if event.ResponseStatus.Code == 201 {
+				created[what+"/"+ref.Name] = true
+			}
+		}
+	}
+	r.objects = len(created)
+	return r, nil
+}
