@@ -99,13 +99,15 @@ func validateTrustedProxies(proxies []string, path *field.Path) field.ErrorList 
 
 const cidrMessage = "each entry is a network in CIDR notation: write 10.0.0.0/8, or 192.0.2.7/32 for one address"
 
+// MaxBytesMessage is what is said about a spec.input.maxBytes that is refused.
+const MaxBytesMessage = "maxBytes is a whole number of bytes from 1 to 50Mi: write 10Mi or 1048576"
+
 func validateMaxBytes(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 	q := spec.Input.MaxBytes
 	if n, whole := q.AsInt64(); whole && n >= 1 && n <= MaxInputBytes {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(path, q.String(),
-		"maxBytes is a whole number of bytes from 1 to 50Mi: write 10Mi or 1048576")}
+	return field.ErrorList{field.Invalid(path, q.String(), MaxBytesMessage)}
 }
 
 func validateWorkflows(spec *NexusAppSpec, path *field.Path) field.ErrorList {

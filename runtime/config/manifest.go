@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/validate/content"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
@@ -54,7 +56,32 @@ func ReadManifest(raw []byte) (*v1alpha1.NexusApp, []Problem) {
 	if err := json.Unmarshal(compact, app); err != nil {
 		return nil, []Problem{{"", "the manifest cannot be read: " + err.Error()}}
 	}
+	problems = append(checkMaxBytes(tree, app), checkMetadata(app)...)
+	if len(problems) > 0 {
+		return nil, problems
+	}
 	return app, nil
+}
+
+// checkMaxBytes refuses a written spec.input.maxBytes of zero. To the rules that see
+// only the app it looks like one that was left out.
+func checkMaxBytes(tree map[string]any, app *v1alpha1.NexusApp) []Problem {
+	spec, _ := tree["spec"].(map[string]any)
+	input, _ := spec["input"].(map[string]any)
+	if _, written := input["maxBytes"]; !written || !app.Spec.Input.MaxBytes.IsZero() {
+		return nil
+	}
+	return []Problem{{"spec.input.maxBytes", "0 is refused: " + v1alpha1.MaxBytesMessage}}
+}
+
+// checkMetadata applies rules that the API server has for every object.
+func checkMetadata(app *v1alpha1.NexusApp) []Problem {
+	path := field.NewPath("metadata")
+	problems := Problems(metav1validation.ValidateLabels(app.Labels, path.Child("labels")))
+	if app.Namespace != "" && len(content.IsDNS1123Label(app.Namespace)) > 0 {
+		problems = append(problems, Problem{"metadata.namespace", show(app.Namespace) + " is refused: use at most 63 lower-case letters, digits and dashes, with a letter or digit at both ends"})
+	}
+	return problems
 }
 
 // findApp returns the one NexusApp among the documents of a manifest.
@@ -195,6 +222,9 @@ func Problems(errs field.ErrorList) []Problem {
 func explain(err *field.Error) string {
 	switch err.Type {
 	case field.ErrorTypeRequired:
+		if strings.Contains(err.Detail, "required") {
+			return err.Detail
+		}
 		return "is required: " + err.Detail
 	case field.ErrorTypeDuplicate:
 		return show(err.BadValue) + " stands twice: remove or rename one"

@@ -150,6 +150,10 @@ func (s *schema) number(value any) (float64, bool) {
 }
 
 func (c *checker) checkObject(s *schema, object map[string]any, path string) {
+	// A field without a value counts as left out, as it does for the API server.
+	maps.DeleteFunc(object, func(name string, value any) bool {
+		return value == nil && !s.PreserveUnknown && (s.Properties[name] != nil || s.Values != nil)
+	})
 	for _, name := range s.Required {
 		if _, present := object[name]; !present {
 			c.report(child(path, name), "is required: %s", s.Properties[name].hint())
@@ -276,7 +280,7 @@ func (s *schema) hint() string {
 func (s *schema) wanted(instead any) string {
 	switch {
 	case s.IntOrString:
-		return "a whole number or text"
+		return "a whole number, or text in quotes"
 	case len(s.Enum) > 0:
 		return "one of " + strings.Join(s.Enum, ", ")
 	}

@@ -10,6 +10,10 @@ import (
 func suggest(name string, known []string) string {
 	best, least := "", 1+len(name)/3
 	for _, k := range known {
+		// A unit is easily forgotten: timeout for timeoutSeconds.
+		if len(name) > 2 && strings.HasPrefix(strings.ToLower(k), strings.ToLower(name)) {
+			return fmt.Sprintf("did you mean %s?", k)
+		}
 		if d := distance(strings.ToLower(name), strings.ToLower(k)); d <= least && (best == "" || d < least) {
 			best, least = k, d
 		}

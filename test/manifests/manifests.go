@@ -1,0 +1,132 @@
+// Package manifests is the table of manifests that have to be refused, each with what
+// has to be said about it. One table serves the API server's admission, the operator's
+// conditions and 'nexus validate', so that all three name the same field and fix.
+package manifests
+
+import (
+	"bytes"
+	"embed"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+//go:embed bad good
+var files embed.FS
+
+// Stage is where a manifest is refused when it is applied to a cluster.
+type Stage string
+
+// The stages, in their order.
+const (
+	// Admission: the API server refuses the object.
+	Admission Stage = "admission"
+	// Accepted: the object is stored, and the operator says Accepted=False.
+	Accepted Stage = "accepted"
+	// References: the operator says ReferencesResolved=False.
+	References Stage = "references"
+)
+
+// Case is a manifest that has to be refused.
+type Case struct {
+	// Name is the file's name, without its ending.
+	Name string
+	// Raw is the whole file, App the document of the NexusApp alone.
+	Raw, App []byte
+	// At is where a cluster refuses it; offline everything is refused at once.
+	At Stage
+	// WantOnline and WantOffline are the texts that a cluster and 'nexus validate' have
+	// to say: the field, and what to write instead. Most are the same.
+	WantOnline, WantOffline []string
+	// Secrets are what the file says exists beside the app: values by name and entry.
+	Secrets map[string]map[string]string
+}
+
+// Missing returns the wanted texts that said does not hold.
+func Missing(wanted []string, said string) []string {
+	var missing []string
+	for _, w := range wanted {
+		if !strings.Contains(said, w) {
+			missing = append(missing, w)
+		}
+	}
+	return missing
+}
+
+var header = regexp.MustCompile(`(?m)^# (want-at|want-admission|want-offline|want): (.+)\n`)
+
+// Load returns the bad manifests, in the order of their names.
+func Load(t testing.TB) []Case {
+	t.Helper()
+	var cases []Case
+	for name, raw := range read(t, "bad") {
+		c := Case{Name: name, Raw: raw}
+		for _, m := range header.FindAllSubmatch(raw, -1) {
+			switch key, value := string(m[1]), string(m[2]); key {
+			case "want-at":
+				c.At = Stage(value)
+			case "want":
+				c.WantOnline, c.WantOffline = append(c.WantOnline, value), append(c.WantOffline, value)
+			case "want-admission":
+				c.WantOnline = append(c.WantOnline, value)
+			case "want-offline":
+				c.WantOffline = append(c.WantOffline, value)
+			}
+		}
+		if c.At != Admission && c.At != Accepted && c.At != References || len(c.WantOnline) == 0 {
+			t.Fatalf("bad/%s.yaml: begin with '# want-at: admission|accepted|references' and '# want: TEXT'", name)
+		}
+		app, others, found := bytes.Cut(raw, []byte("\n---\n"))
+		c.App = app
+		if found {
+			c.Secrets = secrets(t, name, others)
+		}
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// Good returns the manifests of folder good, each with one NexusApp that has to be
+// accepted.
+func Good(t testing.TB) map[string][]byte {
+	t.Helper()
+	good := map[string][]byte{}
+	for name, raw := range read(t, "good") {
+		good[name] = raw
+	}
+	return good
+}
+
+// read yields the name and content of each file of a folder.
+func read(t testing.TB, folder string) func(yield func(string, []byte) bool) {
+	t.Helper()
+	entries, err := fs.ReadDir(files, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(yield func(string, []byte) bool) {
+		for _, entry := range entries {
+			raw, err := files.ReadFile(path.Join(folder, entry.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !yield(strings.TrimSuffix(entry.Name(), ".yaml"), raw) {
+				return
+			}
+		}
+	}
+}
+
+func secrets(t testing.TB, name string, raw []byte) map[string]map[string]string {
+	t.Helper()
+	var secret corev1.Secret
+	if err := yaml.UnmarshalStrict(raw, &secret); err != nil || secret.Kind != "Secret" {
+		t.Fatalf("bad/%s.yaml: the second document is not a Secret: %v", name, err)
+	}
+	return map[string]map[string]string{secret.Name: secret.StringData}
+}
