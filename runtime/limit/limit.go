@@ -5,6 +5,7 @@ package limit
 
 import (
 	"context"
+	"math/bits"
 	"net/netip"
 	"strconv"
 	"time"
@@ -41,8 +42,11 @@ type Verdict struct {
 	Violated uint32
 }
 
-// Names returns the names of the violated policies.
+// Names returns the names of the violated policies; the result is not to be changed.
 func (v Verdict) Names(policies []*Policy) []string {
+	if names, ok := v.oneName(policies); ok {
+		return names
+	}
 	var names []string
 	for i, p := range policies {
 		if v.Violated&(1<<i) != 0 {
@@ -50,6 +54,14 @@ func (v Verdict) Names(policies []*Policy) []string {
 		}
 	}
 	return names
+}
+
+// oneName spares the usual refusal, by one policy, an allocation.
+func (v Verdict) oneName(policies []*Policy) ([]string, bool) {
+	if bits.OnesCount32(v.Violated) != 1 {
+		return nil, false
+	}
+	return policies[bits.TrailingZeros32(v.Violated)].names[:], true
 }
 
 // minute is the window that rates are given in, in microseconds.
@@ -63,13 +75,14 @@ type Policy struct {
 	Name string
 	// PerMinute is the sustained rate and Burst how many pass at once; both at least 1.
 	PerMinute, Burst int64
+	names            [1]string
 	// step is the time that one request costs, span that of a burst.
 	step, span instant
 }
 
 // NewPolicy returns a policy; both numbers are from 1 to 1,000,000.
 func NewPolicy(name string, perMinute, burst int32) *Policy {
-	p := &Policy{Name: name, PerMinute: int64(perMinute), Burst: int64(burst)}
+	p := &Policy{Name: name, names: [1]string{name}, PerMinute: int64(perMinute), Burst: int64(burst)}
 	p.step = instant{minute / p.PerMinute, minute % p.PerMinute}
 	p.span = instant{minute * p.Burst / p.PerMinute, minute * p.Burst % p.PerMinute}
 	return p

@@ -190,7 +190,7 @@ type Recorder struct {
 // Event implements engine.Recorder.
 func (r *Recorder) Event(e engine.Event) {
 	r.metrics.event(e)
-	r.security.write(e)
+	r.security.event(e)
 }
 
 // Ran implements engine.Recorder.

@@ -39,9 +39,9 @@ type sampler struct {
 	dropped int
 }
 
-// admit says whether one more line may be written now. For the first that may not, it
-// has flush called when the window ends.
-func (s *sampler) admit(now time.Time, flush func()) bool {
+// admit says whether one more line may be written now. For the first that may not,
+// last is the time until the window ends.
+func (s *sampler) admit(now time.Time) (admitted bool, last time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Sub(s.window) >= time.Second {
@@ -49,13 +49,13 @@ func (s *sampler) admit(now time.Time, flush func()) bool {
 	}
 	if s.lines < linesPerSecond {
 		s.lines++
-		return true
-	}
-	if s.dropped == 0 {
-		time.AfterFunc(s.window.Add(time.Second).Sub(now), flush)
+		return true, 0
 	}
 	s.dropped++
-	return false
+	if s.dropped == 1 {
+		last = max(1, s.window.Add(time.Second).Sub(now))
+	}
+	return false, last
 }
 
 func (s *sampler) takeDropped() int {
@@ -66,11 +66,22 @@ func (s *sampler) takeDropped() int {
 	return n
 }
 
-func (l *securityLog) write(e engine.Event) {
-	line, s := lines[e.Kind], &l.samplers[e.Kind]
-	if !s.admit(e.At, func() { l.flush(e.Kind) }) {
-		return
+func (l *securityLog) event(e engine.Event) {
+	admitted, last := l.samplers[e.Kind].admit(e.At)
+	if admitted {
+		l.write(e)
+	} else if last > 0 {
+		l.flushAfter(last, e.Kind)
 	}
+}
+
+// flushAfter logs how many events were dropped once their second is over.
+func (l *securityLog) flushAfter(d time.Duration, kind engine.EventKind) {
+	time.AfterFunc(d, func() { l.flush(kind) })
+}
+
+func (l *securityLog) write(e engine.Event) {
+	line := lines[e.Kind]
 	attrs := make([]slog.Attr, 0, 6)
 	attrs = append(attrs, slog.String("reason", e.Reason))
 	if e.Client.IsValid() {

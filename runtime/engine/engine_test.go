@@ -1,0 +1,307 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
+)
+
+// record collects what the engine tells.
+type record struct {
+	events []Event
+	ran    []fault.Code
+}
+
+func (r *record) Event(e Event)                                  { r.events = append(r.events, e) }
+func (r *record) Ran(_ string, _ time.Duration, code fault.Code) { r.ran = append(r.ran, code) }
+func (r *record) ForwardedIgnored(netip.Addr)                    {}
+
+// source yields fixed inputs and notes that it was asked.
+type source struct {
+	inputs any
+	err    error
+	panics bool
+	read   int
+}
+
+func (s *source) Inputs(*Call) (any, error) {
+	s.read++
+	if s.panics {
+		panic("broken transport")
+	}
+	return s.inputs, s.err
+}
+
+func document(t *testing.T, change func(*config.Document)) config.Document {
+	t.Helper()
+	definition := func(name, set string) v1alpha1.Workflow {
+		w := v1alpha1.Workflow{Name: name, Expose: []v1alpha1.Channel{v1alpha1.ChannelREST}, TimeoutSeconds: 5}
+		w.Definition.Raw = []byte(`{"document":{"dsl":"1.0.3","namespace":"t","name":"` + name + `","version":"1.0.0"},"do":[{"a":{"set":` + set + `}}]}`)
+		return w
+	}
+	buyers := definition("buyers", `{"ok":true}`)
+	buyers.Authorization.AnyRole = []string{"buyer"}
+	hidden := definition("hidden", `{"ok":true}`)
+	hidden.Expose = nil
+	doc := config.Document{
+		Name: "shop", Environment: v1alpha1.Production,
+		Auth:      v1alpha1.Auth{Mode: v1alpha1.AuthRequired},
+		RateLimit: v1alpha1.RateLimit{Mode: v1alpha1.RateLimitEnforce, RequestsPerMinute: 100, Burst: 100, Per: v1alpha1.PerSubject, AuthFailuresPerMinute: 2},
+		Input:     v1alpha1.Input{MaxBytes: resource.MustParse("100"), Policy: v1alpha1.InputStandard},
+		Limits:    v1alpha1.Limits{MaxConcurrentWorkflows: 2, RequestTimeoutSeconds: 5},
+		Workflows: []v1alpha1.Workflow{definition("echo", `"${ . }"`), buyers, hidden},
+	}
+	if change != nil {
+		change(&doc)
+	}
+	return doc
+}
+
+// open returns an engine, a key of a client without roles, and what the engine tells.
+func open(t *testing.T, change func(*config.Document)) (*Engine, string, *record) {
+	t.Helper()
+	key, err := auth.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := json.Marshal(v1alpha1.APIKeyEntry{ID: key.ID, SHA256: key.SHA256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "keys"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "keys", "web"), value, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := auth.Open(root, "keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := &record{}
+	e, err := New(document(t, change), Deps{
+		Keys: keys, Store: limit.NewMemory(time.Now()), Bodies: limit.NewBudget(150), Recorder: told, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, key.Key, told
+}
+
+func call(workflow, key string, s Source) *Call {
+	c := &Call{Channel: v1alpha1.ChannelREST, Workflow: workflow, Start: time.Now(), Source: s, RequestID: "r",
+		Client: limit.Client{Addr: netip.MustParseAddr("192.0.2.1")}}
+	if key != "" {
+		c.Credentials.APIKey = []string{key}
+	}
+	return c
+}
+
+func wantCode(t *testing.T, err error, code fault.Code) *fault.Error {
+	t.Helper()
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Code != code {
+		t.Fatalf("got %v, want %s", err, code)
+	}
+	return f
+}
+
+// TestRefusedCallersAreNotRead: every refusal comes before the inputs are read, gives
+// back what the call held, and is told of.
+func TestRefusedCallersAreNotRead(t *testing.T) {
+	for _, c := range []struct {
+		name, workflow string
+		anonymous      bool
+		change         func(*config.Document)
+		code           fault.Code
+		kind           EventKind
+		reason         string
+	}{
+		{name: "no credential", workflow: "echo", anonymous: true, code: fault.Unauthenticated, kind: AuthFailure, reason: "missing"},
+		{name: "unknown workflow", workflow: "nothing", code: fault.WorkflowNotFound, kind: EventKinds},
+		{name: "not exposed", workflow: "hidden", code: fault.WorkflowNotFound, kind: EventKinds},
+		{name: "no role", workflow: "buyers", code: fault.Forbidden, kind: AccessDenied, reason: "role"},
+		{name: "no place", workflow: "echo", change: func(d *config.Document) { d.Limits.MaxConcurrentWorkflows = 0 }, code: fault.Overloaded, kind: EventKinds},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, key, told := open(t, c.change)
+			if c.anonymous {
+				key = ""
+			}
+			s := &source{inputs: map[string]any{}}
+			wantCode(t, e.Execute(t.Context(), call(c.workflow, key, s)), c.code)
+			if s.read != 0 || e.running.Load() != 0 || len(told.ran) != 0 {
+				t.Errorf("inputs were read %d times, %d still run, %d ran", s.read, e.running.Load(), len(told.ran))
+			}
+			switch {
+			case c.kind == EventKinds && len(told.events) > 0:
+				t.Errorf("told of %+v", told.events)
+			case c.kind != EventKinds && (len(told.events) != 1 || told.events[0].Kind != c.kind || told.events[0].Reason != c.reason):
+				t.Errorf("told of %+v", told.events)
+			}
+		})
+	}
+}
+
+func TestExecute(t *testing.T) {
+	e, key, told := open(t, nil)
+	c := call("echo", key, &source{inputs: map[string]any{"a": 1}})
+	if err := e.Execute(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if out, ok := c.Output.(map[string]any); !ok || out["a"] != 1 || len(c.RunID) != 32 || !c.Limited || c.Verdict.Remaining != 99 {
+		t.Errorf("got %+v", c)
+	}
+	if c.Principal.Subject != "key|web" || len(told.ran) != 1 || told.ran[0] != CodeOK || len(told.events) != 0 || e.running.Load() != 0 {
+		t.Errorf("told %+v", told)
+	}
+}
+
+func TestPanicIsInternal(t *testing.T) {
+	e, key, _ := open(t, nil)
+	f := wantCode(t, e.Execute(t.Context(), call("echo", key, &source{panics: true})), fault.Internal)
+	if strings.Contains(f.Detail, "broken") || !strings.Contains(f.Cause.Error(), "broken transport") || e.running.Load() != 0 {
+		t.Errorf("detail %q, cause %v, %d still run", f.Detail, f.Cause, e.running.Load())
+	}
+}
+
+func TestCallerGoesAway(t *testing.T) {
+	e, key, told := open(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	wantCode(t, e.Execute(ctx, call("echo", key, &source{inputs: map[string]any{}})), Canceled)
+	wantCode(t, e.Execute(ctx, call("echo", key, &source{err: io.ErrUnexpectedEOF})), Canceled)
+	if len(told.ran) != 1 || told.ran[0] != Canceled {
+		t.Errorf("told of the runs %v", told.ran)
+	}
+}
+
+// TestAuthFailures: an address that spent its failures is limited for refused
+// credentials only.
+func TestAuthFailures(t *testing.T) {
+	e, key, _ := open(t, nil)
+	s := &source{inputs: map[string]any{}}
+	for range 2 {
+		wantCode(t, e.Execute(t.Context(), call("echo", "wrong", s)), fault.Unauthenticated)
+	}
+	if f := wantCode(t, e.Execute(t.Context(), call("echo", "wrong", s)), fault.RateLimited); f.RetryAfter <= 0 || f.RetryAfter > 30*time.Second {
+		t.Errorf("retry after %v", f.RetryAfter)
+	}
+	wantCode(t, e.Execute(t.Context(), call("echo", "", s)), fault.Unauthenticated)
+	if err := e.Execute(t.Context(), call("echo", key, s)); err != nil {
+		t.Errorf("a valid key from the same address: %v", err)
+	}
+	elsewhere := call("echo", "wrong", s)
+	elsewhere.Client.Addr = netip.MustParseAddr("192.0.2.2")
+	wantCode(t, e.Execute(t.Context(), elsewhere), fault.Unauthenticated)
+}
+
+func TestReadBody(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		body     string
+		declared int64
+		code     fault.Code
+	}{
+		{name: "declared", body: strings.Repeat("x", 60), declared: 60},
+		{name: "exactly the cap", body: strings.Repeat("x", 100), declared: 100},
+		{name: "declared too large is not read", declared: 101, code: fault.BodyTooLarge},
+		{name: "of unknown length", body: strings.Repeat("x", 100), declared: -1},
+		{name: "of unknown length, one byte too large", body: strings.Repeat("x", 101), declared: -1, code: fault.BodyTooLarge},
+		{name: "empty", declared: -1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, _, _ := open(t, nil)
+			var held Call
+			got, err := e.ReadBody(&held, iotest.OneByteReader(strings.NewReader(c.body)), c.declared, nil)
+			if c.code != "" {
+				wantCode(t, err, c.code)
+			} else if err != nil || string(got) != c.body || e.Bodies.Free() != 150-int64(len(c.body)) {
+				t.Errorf("got %d bytes, %v, %d free", len(got), err, e.Bodies.Free())
+			}
+			e.leave(&held)
+			if e.Bodies.Free() != 150 {
+				t.Errorf("%d bytes of the budget are free afterwards, want all 150", e.Bodies.Free())
+			}
+		})
+	}
+	t.Run("over the budget", func(t *testing.T) {
+		e, _, _ := open(t, nil)
+		var one, two Call
+		if _, err := e.ReadBody(&one, strings.NewReader(strings.Repeat("x", 100)), 100, nil); err != nil {
+			t.Fatal(err)
+		}
+		_, err := e.ReadBody(&two, strings.NewReader(strings.Repeat("x", 51)), 51, nil)
+		if f := wantCode(t, err, fault.Overloaded); f.RetryAfter <= 0 {
+			t.Error("without a time to try again")
+		}
+	})
+	t.Run("broken off", func(t *testing.T) {
+		e, _, _ := open(t, nil)
+		_, err := e.ReadBody(&Call{}, iotest.ErrReader(io.ErrUnexpectedEOF), 10, nil)
+		wantCode(t, err, fault.InvalidInput)
+	})
+}
+
+func TestNewNamesEveryProblem(t *testing.T) {
+	doc := document(t, func(d *config.Document) {
+		d.Auth.Mode = v1alpha1.AuthDisabled
+		for i, bad := range []string{`{"do":[{"a":{"call":"http"}}]}`, `{"do":[{"a":{"set":{"x":"${ ]"}}}]}`} {
+			d.Workflows[i].Definition.Raw = []byte(strings.Replace(bad, "{", `{"document":{"dsl":"1.0.3","namespace":"t","name":"`+d.Workflows[i].Name+`","version":"1.0.0"},`, 1))
+		}
+	})
+	_, err := New(doc, Deps{})
+	for _, want := range []string{`workflow "echo": definition/do/0/a`, `workflow "buyers": definition/do/0/a/set/x`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want it to name %s", err, want)
+		}
+	}
+	if _, err := New(document(t, nil), Deps{}); err == nil {
+		t.Error("an engine that requires authentication opened without keys")
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent, cancel := context.WithCancel(t.Context())
+		d := newDeadline(parent, time.Now().Add(time.Second))
+		if d.Err() != nil {
+			t.Error("ended before its time")
+		}
+		child, stop := context.WithCancel(d)
+		defer stop()
+		<-d.Done()
+		if !errors.Is(d.Err(), context.DeadlineExceeded) {
+			t.Errorf("ended with %v", d.Err())
+		}
+		<-child.Done()
+		d.stop()
+
+		other := newDeadline(parent, time.Now().Add(time.Hour))
+		cancel()
+		<-other.Done()
+		if !errors.Is(other.Err(), context.Canceled) {
+			t.Errorf("ended with %v", other.Err())
+		}
+		other.stop()
+	})
+}
