@@ -90,7 +90,6 @@ type NexusAppSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	AcknowledgedRisks []AcknowledgedRisk `json:"acknowledgedRisks,omitempty"`
 
@@ -145,7 +144,6 @@ type NexusAppSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	ImagePullSecrets []LocalReference `json:"imagePullSecrets,omitempty"`
 

@@ -198,13 +198,36 @@ func withNamespace(t *testing.T, manifest []byte) []byte {
 	return raw
 }
 
+// specTree is the spec without empty blocks, which mean the same as no block.
 func specTree(t *testing.T, raw []byte) any {
 	t.Helper()
 	var tree map[string]any
 	if err := yaml.Unmarshal(raw, &tree); err != nil {
 		t.Fatal(err)
 	}
-	return tree["spec"]
+	return withoutEmpty(tree["spec"])
+}
+
+func withoutEmpty(value any) any {
+	list, _ := value.([]any)
+	for i := range list {
+		list[i] = withoutEmpty(list[i])
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return value
+	}
+	for name, child := range object {
+		if name == "definition" {
+			continue
+		}
+		child = withoutEmpty(child)
+		switch v := reflect.ValueOf(child); {
+		case child == nil, (v.Kind() == reflect.Map || v.Kind() == reflect.Slice) && v.Len() == 0:
+			delete(object, name)
+		}
+	}
+	return object
 }
 
 // testTakingAway applies an app with everything set, and then one with only what is
@@ -217,7 +240,7 @@ func (s *server) testTakingAway(t *testing.T) {
 		t.Fatal(said(raw, err))
 	}
 	defer s.remove(t, "full")
-	patch := []byte(`{"spec":{"rollout":{"progressDeadlineSeconds":null},"logging":{"level":null,"format":null}}}`)
+	patch := []byte(`{"spec":{"rollout":{"progressDeadlineSeconds":null},"logging":{"level":null,"format":null},"podMetadata":{"labels":{"team":null}}}}`)
 	raw, err := s.client.Patch(types.MergePatchType).Namespace(namespace).Resource("nexusapps").Name("full").
 		SetHeader("Accept", "application/json").Body(patch).Do(t.Context()).Raw()
 	if err != nil {
