@@ -5,11 +5,19 @@ cd "$(dirname "$0")/.."
 
 controller_gen=$(hack/tools/build.sh controller-gen)
 helm=$(hack/tools/build.sh helm)
+crd_ref_docs=$(hack/tools/build.sh crd-ref-docs)
 chart=charts/nexus-operator
 
 "$controller_gen" object paths=./api/...
 "$controller_gen" crd paths=./api/... output:crd:dir=config/crd/bases
 "$controller_gen" rbac:roleName=nexus-operator paths=./controllers/... output:rbac:dir=config/rbac
+
+mkdir -p docs
+if ! log=$("$crd_ref_docs" --source-path=api/v1alpha1 --config=hack/tools/crd-ref-docs.yaml --renderer=markdown \
+	--output-path=docs/api.md 2>&1); then
+	echo "$log" >&2
+	exit 1
+fi
 
 # The chart reads the CRD and the rules of both roles from its own folder: a chart cannot reach outside it.
 mkdir -p "$chart/files"

@@ -30,7 +30,7 @@ crd-ref-docs)
 	exit 2 ;;
 esac
 
-version=$(awk -v module="$module" '$1 == module || $2 == module {print $NF == "indirect" ? $(NF-2) : $NF; exit}' "$modfile")
+version=$(awk -v module="$module" '{for (i = 1; i < NF; i++) if ($i == module && $(i+1) ~ /^v/) {print $(i+1); exit}}' "$modfile")
 if [ -z "$version" ]; then
 	echo "hack/tools/build.sh: $modfile does not require $module" >&2
 	exit 1
