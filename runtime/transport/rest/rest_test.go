@@ -1,0 +1,193 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
+)
+
+// TestStatuses: every code of the table has a status and a title.
+func TestStatuses(t *testing.T) {
+	for _, code := range []fault.Code{
+		fault.Unauthenticated, fault.Forbidden, fault.WorkflowNotFound, fault.InvalidInput, fault.SchemaViolation, fault.BodyTooLarge,
+		fault.RateLimited, fault.Overloaded, fault.Timeout, fault.WorkflowFailed, fault.Internal, fault.NotFound, fault.MethodNotAllowed, fault.UnsupportedMedia,
+	} {
+		if http.StatusText(statuses[code]) == "" || titles[code] == "" {
+			t.Errorf("%s has status %d and title %q", code, statuses[code], titles[code])
+		}
+	}
+}
+
+func TestRouter(t *testing.T) {
+	var r router
+	serve := func(*exchange) error { return nil }
+	for _, route := range []string{"GET /", "GET /a", "GET /a/{x}", "POST /a/b", "GET /a/b/{y}", "GET /a/{x}/c", "DELETE /{z}"} {
+		method, path, _ := strings.Cut(route, " ")
+		if err := r.add(method, path, target{serve: serve}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.add("GET", "/a/{other}", target{serve: serve}); err == nil {
+		t.Error("two routes for the same requests")
+	}
+	for request, want := range map[string]string{
+		"GET /":        "[]",
+		"GET /a":       "[]",
+		"GET /a/b":     "[x=b]",
+		"POST /a/b":    "[]",
+		"GET /a/b/q":   "[y=q]",
+		"GET /a/b/c":   "[y=c]",
+		"GET /a/z/c":   "[x=z]",
+		"DELETE /a":    "[z=a]",
+		"GET /a/":      "404",
+		"GET //a":      "404",
+		"GET a":        "404",
+		"GET ":         "404",
+		"GET /a/b/c/d": "404",
+		"PUT /a/b":     "405 GET, HEAD, POST",
+		"POST /a":      "405 DELETE, GET, HEAD",
+		"POST /":       "405 GET, HEAD",
+		"GET /other":   "405 DELETE",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		var v variables
+		got := "404"
+		if n := r.match(method, path, &v); n != nil {
+			pairs := []string{}
+			for i, name := range n.names {
+				pairs = append(pairs, name+"="+v.values[i])
+			}
+			got = fmt.Sprint(pairs)
+		} else if allowed := r.allowed(path, &v); len(allowed) > 0 {
+			got = "405 " + strings.Join(allowed, ", ")
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", request, got, want)
+		}
+	}
+}
+
+func TestAppendValue(t *testing.T) {
+	huge, _ := new(big.Int).SetString("123456789012345678901234567890", 10)
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{nil, "null"}, {true, "true"}, {-7, "-7"}, {huge, "123456789012345678901234567890"},
+		{1.5, "1.5"}, {1e21, "1e+21"}, {1e-7, "1e-07"}, {100.0, "100"}, {0.0, "0"},
+		{math.NaN(), "null"}, {math.Inf(1), "1.7976931348623157e+308"}, {math.Inf(-1), "-1.7976931348623157e+308"},
+		{"<a href=\"x\">&\\\n\r\t\x00\x1f\x7fé😀\u2028", `"<a href=\"x\">&\\\n\r\t\u0000\u001f` + "\x7fé😀\u2028" + `"`},
+		{"a\xff\xc3b", "\"a\uFFFD\uFFFDb\""},
+		{[]any{}, "[]"}, {map[string]any{}, "{}"},
+		{map[string]any{"b": []any{1, "x"}, "a": nil, "": map[string]any{"z": 1, "y": 2}}, `{"":{"y":2,"z":1},"a":null,"b":[1,"x"]}`},
+	} {
+		got := string(appendValue(nil, c.value))
+		if got != c.want {
+			t.Errorf("%#v: %s, want %s", c.value, got, c.want)
+		}
+		if !json.Valid([]byte(got)) {
+			t.Errorf("%s is not JSON", got)
+		}
+	}
+	many := map[string]any{}
+	for i := range 100 {
+		many[fmt.Sprint(i)] = i
+	}
+	var want bytes.Buffer
+	if err := json.NewEncoder(&want).Encode(many); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(appendValue(nil, many)) + "\n"; got != want.String() {
+		t.Errorf("got %s, want %s", got, want.String())
+	}
+}
+
+// FuzzAppendString: what is written reads back as the same text.
+func FuzzAppendString(f *testing.F) {
+	for _, s := range []string{"", "a\"b\\c", "\x00\x1f\u2028", "\xff\xed\xa0\x80", "é😀"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var got string
+		if err := json.Unmarshal(appendString(nil, s), &got); err != nil || got != string([]rune(s)) {
+			t.Errorf("%q was written as %s and reads as %q, %v", s, appendString(nil, s), got, err)
+		}
+	})
+}
+
+func TestIsJSON(t *testing.T) {
+	for value, want := range map[string]bool{
+		"application/json": true, "Application/JSON": true, "application/json; charset=utf-8": true, `application/json;charset="UTF-8"`: true,
+		"application/json; charset=latin1": false, "text/plain": false, "application/x-www-form-urlencoded": false, "": false, "application/jsonp": false,
+	} {
+		if got := isJSON([]string{value}); got != want {
+			t.Errorf("%q: %v", value, got)
+		}
+	}
+	if !isJSON(nil) || isJSON([]string{"application/json", "text/plain"}) {
+		t.Error("none is JSON, two are not")
+	}
+}
+
+func TestEnvelopeInputs(t *testing.T) {
+	for _, c := range []struct {
+		body    any
+		want    any
+		pointer string
+	}{
+		{body: nil, want: map[string]any{}},
+		{body: map[string]any{}, want: map[string]any{}},
+		{body: map[string]any{"inputs": map[string]any{"a": 1}, "mode": "sync"}, want: map[string]any{"a": 1}},
+		{body: map[string]any{"parameters": map[string]any{"a": 1}}, want: map[string]any{"a": 1}},
+		{body: map[string]any{"inputs": nil}, pointer: "/inputs"},
+		{body: map[string]any{"mode": "stream"}, pointer: "/mode"},
+		{body: map[string]any{"mode": 1}, pointer: "/mode"},
+		{body: map[string]any{"a/b~c": 1}, pointer: "/a~1b~0c"},
+		{body: "text", pointer: ""},
+	} {
+		got, err := envelopeInputs(c.body)
+		if c.want != nil {
+			if err != nil || !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%v: %v, %v", c.body, got, err)
+			}
+			continue
+		}
+		if f := fault.As(err); f.Code != fault.InvalidInput || len(f.Violations) != 1 || f.Violations[0].Pointer != c.pointer {
+			t.Errorf("%v: %v %+v, want a violation at %q", c.body, err, f.Violations, c.pointer)
+		}
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	for d, want := range map[time.Duration]int64{0: 1, 1: 1, time.Second: 1, time.Second + 1: 2, 59500 * time.Millisecond: 60} {
+		if got := wholeSeconds(d); got != want {
+			t.Errorf("%v is %d seconds, want %d", d, got, want)
+		}
+	}
+	v := limit.Verdict{Tightest: 1, Remaining: 12, Reset: 29500 * time.Millisecond}
+	if got := rateLimit([]string{`"app"`, `"workflow/x"`}, &v); got != `"workflow/x";r=12;t=30` {
+		t.Errorf("RateLimit: %s", got)
+	}
+	for id, want := range map[string]bool{"abc-123/:x": true, "": false, "a b": false, "a\"b": false, "a\nb": false, "é": false, strings.Repeat("a", 129): false} {
+		if isID(id) != want {
+			t.Errorf("%q: %v", id, !want)
+		}
+	}
+	key := "nxs_12345678_" + strings.Repeat("a", 43)
+	for query, want := range map[string]bool{"k=" + key: true, "a=1&" + key: true, url.Values{"x": {key}}.Encode(): true, "a=nxs_docs": false, "": false} {
+		if holdsKey(query) != want {
+			t.Errorf("%q: %v", query, !want)
+		}
+	}
+}
