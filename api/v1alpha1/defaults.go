@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"maps"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -105,10 +107,7 @@ func setResourceDefaults(r *Resources) {
 }
 
 func withDefaults(list, defaults corev1.ResourceList) corev1.ResourceList {
-	out := corev1.ResourceList{}
-	for name, q := range defaults {
-		out[name] = q
-	}
+	out := maps.Clone(defaults)
 	for name, q := range list {
 		out[name] = q.DeepCopy()
 	}

@@ -251,7 +251,7 @@ type Workflow struct {
 // +kubebuilder:validation:Enum=REST
 type Channel string
 
-// The channels.
+// ChannelREST is the REST API.
 const ChannelREST Channel = "REST"
 
 // Route is a URL that runs a workflow.

@@ -25,7 +25,6 @@ type options struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	var o options
 	flag.StringVar(&o.nexus, "nexus", "bin/nexus", "nexus executable")
 	flag.StringVar(&o.manager, "manager", "bin/manager", "manager executable")
@@ -38,7 +37,9 @@ func main() {
 	flag.IntVar(&o.apps, "apps", 200, "NexusApps on the control plane")
 	flag.StringVar(&o.only, "only", "", "runtime or operator (default: both)")
 	flag.Parse()
-	if err := run(ctx, o); err != nil {
+	err := run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -1,7 +1,10 @@
 // Package auth tells who calls. It knows credentials and principals, and no transport.
 package auth
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Reason says why a credential was refused; a metric label, so there are few.
 type Reason string
@@ -68,12 +71,5 @@ type Principal struct {
 
 // HasAnyRole says whether the principal has at least one of the roles.
 func (p *Principal) HasAnyRole(roles []string) bool {
-	for _, want := range roles {
-		for _, have := range p.Roles {
-			if want == have {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(p.Roles, role) })
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
@@ -79,12 +80,7 @@ type Workflow struct {
 }
 
 func (w *Workflow) exposes(channel v1alpha1.Channel) bool {
-	for _, c := range w.Expose {
-		if c == channel {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(w.Expose, channel)
 }
 
 // admits says whether the principal may run the workflow. Without a list of roles
