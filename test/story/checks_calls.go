@@ -179,7 +179,7 @@ func (e *Env) spend(ctx context.Context, client string, requests int) (allowed, 
 // allows over all pods: each pod lets its burst through, and its rate while the
 // spending takes.
 func (e *Env) limitHolds(ctx context.Context, client string, perMinute int64) (string, error) {
-	pods, err := e.pods(ctx)
+	pods, err := e.Pods(ctx)
 	if err != nil {
 		return "", err
 	}

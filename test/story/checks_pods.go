@@ -12,7 +12,8 @@ import (
 
 const podSelector = "app.kubernetes.io/instance=" + App
 
-func (e *Env) pods(ctx context.Context) ([]corev1.Pod, error) {
+// Pods returns the app's pods that run and are not on their way out.
+func (e *Env) Pods(ctx context.Context) ([]corev1.Pod, error) {
 	var list corev1.PodList
 	if err := e.get(ctx, &list, "pods", "-n", Namespace, "-l", podSelector, "--field-selector=status.phase=Running"); err != nil {
 		return nil, err
@@ -38,12 +39,12 @@ func checkRestricted(ctx context.Context, e *Env) (string, error) {
 	if err == nil || !strings.Contains(err.Error(), "violates PodSecurity") {
 		return "", fmt.Errorf("a privileged pod was not refused: %v", err)
 	}
-	pods, err := e.pods(ctx)
+	pods, err := e.Pods(ctx)
 	return fmt.Sprintf("%d pods admitted, a privileged pod refused", len(pods)), err
 }
 
 func checkNonRoot(ctx context.Context, e *Env) (string, error) {
-	pods, err := e.pods(ctx)
+	pods, err := e.Pods(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -61,7 +62,7 @@ func checkNonRoot(ctx context.Context, e *Env) (string, error) {
 
 // checkReadOnly writes a file from inside a pod, with the only program there is.
 func checkReadOnly(ctx context.Context, e *Env) (string, error) {
-	pods, err := e.pods(ctx)
+	pods, err := e.Pods(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -82,7 +83,7 @@ func checkReadOnly(ctx context.Context, e *Env) (string, error) {
 }
 
 func checkNoToken(ctx context.Context, e *Env) (string, error) {
-	pods, err := e.pods(ctx)
+	pods, err := e.Pods(ctx)
 	if err != nil {
 		return "", err
 	}
