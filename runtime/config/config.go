@@ -10,9 +10,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 )
@@ -104,21 +104,17 @@ func Hash(raw []byte) string {
 var ErrHashMismatch = errors.New("the document is not the one that this pod was told to enforce")
 
 // Load reads a rendered document. wantHash, when not empty, is the hexadecimal
-// SHA-256 that the bytes must have. Unknown fields, another version and whatever the
-// rules of the API refuse are errors: a document that cannot be enforced whole is not
-// loaded at all.
+// SHA-256 that the bytes must have. Unknown and duplicate fields, another version,
+// policies that are left out and whatever the schema and the rules of the API refuse
+// are errors: a document that cannot be enforced whole is not loaded at all.
 func Load(raw []byte, wantHash string) (Document, error) {
 	if got := Hash(raw); wantHash != "" && got != wantHash {
 		return Document{}, fmt.Errorf("%w: want sha256 %s, got %s", ErrHashMismatch, wantHash, got)
 	}
 	var d Document
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
+	strict, err := kjson.UnmarshalStrict(raw, &d)
+	if err = errors.Join(append(strict, err)...); err != nil {
 		return Document{}, fmt.Errorf("reading the runtime document: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return Document{}, errors.New("reading the runtime document: something follows the JSON object")
 	}
 	if d.Version != Version {
 		return Document{}, fmt.Errorf("reading the runtime document: version %d, this image reads version %d: use an image that matches the operator", d.Version, Version)
@@ -131,5 +127,8 @@ func Load(raw []byte, wantHash string) (Document, error) {
 		}
 		d.Workflows[i].Definition.Raw = compact.Bytes()
 	}
-	return d, d.validate()
+	if err := d.validate(); err != nil {
+		return Document{}, fmt.Errorf("the runtime document cannot be enforced: %w", err)
+	}
+	return d, nil
 }

@@ -1,35 +1,106 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 )
 
-// validate applies the rules of the API to what a document holds. Those about the
-// pod's shape were the operator's to check: here the shape is the default one of a
-// lenient environment.
+// validate applies what holds for an app to what a document holds of it: the schema,
+// the rules of the API, and that every default is filled in. The rules about the pod's
+// shape were the operator's to check: here the shape is a lenient one.
 func (d *Document) validate() error {
-	if d.Name == "" {
-		return errors.New("the runtime document has no name")
-	}
 	app := &v1alpha1.NexusApp{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: Kind},
 		ObjectMeta: metav1.ObjectMeta{Name: d.Name, Namespace: d.Namespace},
 		Spec: v1alpha1.NexusAppSpec{
 			Environment: d.Environment, AcknowledgedRisks: d.AcknowledgedRisks, Auth: d.Auth, RateLimit: d.RateLimit,
 			Input: d.Input, Limits: d.Limits, Logging: d.Logging, Workflows: d.Workflows,
 		},
 	}
+	tree, err := asTree(app)
+	if err != nil {
+		return err
+	}
+	if problems := checkSchema(tree); len(problems) > 0 {
+		return joined(problems)
+	}
 	defaulted := app.DeepCopy()
 	v1alpha1.SetDefaults(&defaulted.Spec)
-	// The rules about replicas are the operator's: a pod does not know its siblings.
+	want, err := asTree(&v1alpha1.NexusApp{Spec: v1alpha1.NexusAppSpec{
+		Environment: d.Environment, Auth: defaulted.Spec.Auth, RateLimit: defaulted.Spec.RateLimit, Input: defaulted.Spec.Input,
+		Limits: defaulted.Spec.Limits, Logging: defaulted.Spec.Logging, Workflows: defaulted.Spec.Workflows,
+	}})
+	if err != nil {
+		return err
+	}
+	if problems := findMissing(tree["spec"], want["spec"], "spec"); len(problems) > 0 {
+		return joined(problems)
+	}
+	// A pod does not know its siblings, and Kubernetes gives it its memory.
 	defaulted.Spec.Replicas = new(int32)
 	defaulted.Spec.Resources.Limits = nil
-	if errs := v1alpha1.Validate(defaulted); len(errs) > 0 {
-		return fmt.Errorf("the runtime document cannot be enforced: %w", errs.ToAggregate())
+	return joined(Problems(v1alpha1.Validate(defaulted)))
+}
+
+// asTree is the app as JSON has it.
+func asTree(app *v1alpha1.NexusApp) (map[string]any, error) {
+	raw, err := json.Marshal(app)
+	if err != nil {
+		return nil, fmt.Errorf("reading a definition: %w", err)
 	}
-	return nil
+	tree, problem := readDocument(raw)
+	if problem != nil {
+		return nil, errors.New(problem.Message)
+	}
+	object, _ := tree.(map[string]any)
+	delete(object, "status")
+	return object, nil
+}
+
+// findMissing returns what want has and got has not: a default that the operator would
+// have filled in.
+func findMissing(got, want any, path string) []Problem {
+	if reflect.DeepEqual(got, want) {
+		return nil
+	}
+	var problems []Problem
+	switch w := want.(type) {
+	case map[string]any:
+		g, _ := got.(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(w)) {
+			at := child(path, name)
+			if value, present := g[name]; present {
+				problems = append(problems, findMissing(value, w[name], at)...)
+			} else {
+				problems = append(problems, Problem{at, "is missing: a document has every default filled in"})
+			}
+		}
+	case []any:
+		g, _ := got.([]any)
+		for i := range min(len(g), len(w)) {
+			problems = append(problems, findMissing(g[i], w[i], fmt.Sprintf("%s[%d]", path, i))...)
+		}
+	}
+	return problems
+}
+
+// joined is nil when there is no problem.
+func joined(problems []Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		lines[i] = p.String()
+	}
+	return errors.New(strings.Join(lines, "; "))
 }
