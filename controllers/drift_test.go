@@ -113,7 +113,7 @@ func appliedFields(t *testing.T, object client.Object) map[string]any {
 	}
 	for _, f := range object.GetManagedFields() {
 		if f.Manager == v1alpha1.ManagedBy && f.Subresource == "" {
-			if err := json.Unmarshal(f.FieldsV1.Raw, &owned); err != nil {
+			if err := json.Unmarshal(f.FieldsV1.GetRawBytes(), &owned); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -148,7 +148,7 @@ func restrict(live, owned map[string]any) map[string]any {
 func (o *operator) drift(t *testing.T, app *v1alpha1.NexusApp, object client.Object, l leaf) bool {
 	t.Helper()
 	name := fmt.Sprintf("%T %s", object, strings.Join(l.path, "."))
-	var patch any = another(l)
+	patch := another(l)
 	for _, key := range slices.Backward(l.path) {
 		patch = map[string]any{key: patch}
 	}

@@ -209,7 +209,7 @@ func (r *Reconciler) handOver(ctx context.Context, s *scope) error {
 	}
 	if change.Operation != apply.Unchanged {
 		s.changes = append(s.changes, change)
-		s.deployment = change.Object.(*appsv1.Deployment) //nolint:errcheck // it always is one
+		s.deployment = change.Object.(*appsv1.Deployment)
 	}
 	return nil
 }
@@ -231,7 +231,7 @@ func (r *Reconciler) deleteUnwanted(ctx context.Context, s *scope) error {
 
 // prune deletes the ConfigMaps and ControllerRevisions that are out of use.
 func (r *Reconciler) prune(ctx context.Context, s *scope) error {
-	if len(s.objects) == 0 || s.failed != nil || s.unresolved != nil {
+	if !s.applied() {
 		return nil
 	}
 	changes, err := r.Applier.Prune(ctx, s.owner, s.configMap, s.revision)

@@ -87,6 +87,33 @@ func TestGoingBackAfterARefusal(t *testing.T) {
 	expect(t, readBack(t, app), v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonInvalidWorkflow, "generation 3 stays in force")
 }
 
+// What only the API server refuses is told as well, tried again, and not taken for what
+// is in force.
+func TestObjectThatTheAPIServerRefuses(t *testing.T) {
+	o := startOperator(t, byHand)
+	app := o.deployed(t, production(namespace(t)))
+	before := deploymentOf(t, app)
+	o.change(t, app, func(a *v1alpha1.NexusApp) {
+		a.Spec.Scheduling.Tolerations = []corev1.Toleration{{Key: "a", Operator: "Nonsense"}}
+	})
+	if _, err := o.tryReconcile(t, app); err == nil {
+		t.Error("a refused object is not tried again")
+	}
+	got := readBack(t, app)
+	expect(t, got, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonApplyFailed, "Deployment shop", "tolerations[0].operator")
+	expect(t, got, v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonWaitingForInput)
+	expect(t, got, v1alpha1.ConditionAvailable, metav1.ConditionTrue, v1alpha1.ReasonMinimumReplicasReady)
+	if after := deploymentOf(t, app); after.Generation != before.Generation {
+		t.Error("the Deployment was changed")
+	}
+	if writes, err := o.tryReconcile(t, app); err == nil || len(writes) != 1 {
+		t.Errorf("trying again wrote %v (%v), want one attempt", writes, err)
+	}
+	o.change(t, app, broken)
+	o.settle(t, app)
+	expect(t, readBack(t, app), v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonInvalidWorkflow, "generation 1 stays in force")
+}
+
 func TestRefusedFromTheStart(t *testing.T) {
 	o := startOperator(t, byHand)
 	app := production(namespace(t))

@@ -93,6 +93,9 @@ func (s *scope) result() (ctrl.Result, error) {
 	return ctrl.Result{RequeueAfter: after}, nil
 }
 
+// applied says whether the current spec is what the cluster now holds.
+func (s *scope) applied() bool { return len(s.objects) > 0 && s.failed == nil && s.unresolved == nil }
+
 // replicas is how many pods there are to be.
 func (s *scope) replicas() int32 {
 	switch {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -147,7 +148,7 @@ func (a *Applier) cached(ctx context.Context, gvk schema.GroupVersionKind, key c
 	if err != nil {
 		return nil, fmt.Errorf("making a %s: %w", gvk.Kind, err)
 	}
-	object := made.(client.Object) //nolint:errcheck // every kind of the scheme is one
+	object := made.(client.Object)
 	if err := a.Client.Get(ctx, key, object); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil, nil
@@ -173,11 +174,13 @@ func (a *Applier) perform(ctx context.Context, s step) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("applying %s %s: %w", s.gvk.Kind, namespacedName(s.wanted).Name, err)
 	}
-	contested, err := a.contested.remember(s.wanted, object)
-	if err != nil {
-		return Change{}, err
+	change := Change{Operation: s.operation, Object: object, Kind: s.gvk.Kind}
+	if s.operation == Corrected { // the same was sent before: did it come back the same now?
+		if change.Contested, err = a.contested.remember(s.wanted, object); err != nil {
+			return Change{}, err
+		}
 	}
-	return Change{Operation: s.operation, Object: object, Kind: s.gvk.Kind, Contested: contested}, nil
+	return change, nil
 }
 
 // patch sends one object and returns what the API server made of it.
@@ -194,7 +197,7 @@ func (a *Applier) patch(ctx context.Context, s step) (client.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	object := made.(client.Object) //nolint:errcheck // every kind of the scheme is one
+	object := made.(client.Object)
 	key := namespacedName(s.wanted)
 	object.SetName(key.Name)
 	object.SetNamespace(key.Namespace)
@@ -226,7 +229,7 @@ func (a *Applier) remove(ctx context.Context, gvk schema.GroupVersionKind, key c
 	if err != nil {
 		return err
 	}
-	object := made.(client.Object) //nolint:errcheck // every kind of the scheme is one
+	object := made.(client.Object)
 	object.SetName(key.Name)
 	object.SetNamespace(key.Namespace)
 	err = a.Client.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
@@ -266,14 +269,8 @@ func toApply(object client.Object) (map[string]any, error) {
 }
 
 func withUID(wanted map[string]any, uid types.UID) map[string]any {
-	out := make(map[string]any, len(wanted))
-	for k, v := range wanted {
-		out[k] = v
-	}
-	metadata := map[string]any{"uid": string(uid)}
-	for k, v := range child(wanted, "metadata") {
-		metadata[k] = v
-	}
+	out, metadata := maps.Clone(wanted), maps.Clone(child(wanted, "metadata"))
+	metadata["uid"] = string(uid)
 	out["metadata"] = metadata
 	return out
 }

@@ -132,24 +132,21 @@ func slimmed(wanted map[string]any) (map[string]any, error) {
 	if !immutable(kind) {
 		return wanted, nil
 	}
-	out := maps.Clone(wanted)
-	switch data := wanted["data"].(type) {
-	case map[string]any:
-		if kind == "ConfigMap" {
-			slim := make(map[string]any, len(data))
-			for key, value := range data {
-				text, _ := value.(string)
-				slim[key] = textDigest(text)
-			}
-			out["data"] = slim
-			return out, nil
+	data, slim := child(wanted, "data"), map[string]any{}
+	if kind == "ConfigMap" {
+		for key, value := range data {
+			text, _ := value.(string)
+			slim[key] = textDigest(text)
 		}
+	} else {
 		sum, err := digest(data)
 		if err != nil {
 			return nil, err
 		}
-		out["data"] = map[string]any{"sha256": sum}
+		slim["sha256"] = sum
 	}
+	out := maps.Clone(wanted)
+	out["data"] = slim
 	return out, nil
 }
 

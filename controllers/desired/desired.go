@@ -57,7 +57,8 @@ const (
 )
 
 // Build returns the objects of an app in the order in which to apply them: what the
-// pods mount comes before the pods.
+// pods mount comes before the pods, and the record of what is in force comes last, when
+// the API server has taken everything else.
 func Build(in Input) ([]Object, error) {
 	app := in.App.DeepCopy()
 	v1alpha1.SetDefaults(&app.Spec)
@@ -70,7 +71,7 @@ func Build(in Input) ([]Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the Deployment: %w", err)
 	}
-	objects := []Object{revision, b.serviceAccount(), b.configMap()}
+	objects := []Object{b.serviceAccount(), b.configMap()}
 	if b.spec.NetworkPolicy.Mode == v1alpha1.NetworkPolicyManaged {
 		objects = append(objects, b.networkPolicy())
 	}
@@ -78,7 +79,7 @@ func Build(in Input) ([]Object, error) {
 	if in.Replicas >= 2 {
 		objects = append(objects, b.podDisruptionBudget())
 	}
-	return objects, nil
+	return append(objects, revision), nil
 }
 
 // Optional returns the objects, by name only, that an app has or has not: what of

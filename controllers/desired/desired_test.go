@@ -206,9 +206,10 @@ func TestReadRevisionReturnsTheSpec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	revision, ok := objects[0].(*appsv1.ControllerRevision)
+	last := len(objects) - 1
+	revision, ok := objects[last].(*appsv1.ControllerRevision)
 	if !ok {
-		t.Fatalf("the first object is a %T, want the ControllerRevision", objects[0])
+		t.Fatalf("the last object is a %T, want the ControllerRevision", objects[last])
 	}
 	spec, err := desired.ReadRevision(revision)
 	if err != nil {
@@ -221,8 +222,8 @@ func TestReadRevisionReturnsTheSpec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again[0].GetName() != revision.Name {
-		t.Errorf("the spec read back makes revision %s, want %s: something was lost", again[0].GetName(), revision.Name)
+	if again[last].GetName() != revision.Name {
+		t.Errorf("the spec read back makes revision %s, want %s: something was lost", again[last].GetName(), revision.Name)
 	}
 }
 

@@ -76,7 +76,7 @@ func (k *DigestKey) read(ctx context.Context) ([]byte, error) {
 
 func (k *DigestKey) create(ctx context.Context) error {
 	key := make([]byte, digestKeyBytes)
-	rand.Read(key) //nolint:errcheck // it never fails
+	rand.Read(key) // never fails
 	immutable := true
 	return k.Writer.Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{

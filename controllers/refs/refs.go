@@ -87,7 +87,10 @@ func (r Records) String() string {
 	if len(r) == 0 {
 		return ""
 	}
-	raw, _ := json.Marshal(r) //nolint:errcheck,errchkjson // a map of strings
+	raw, err := json.Marshal(r)
+	if err != nil { // a map of strings always encodes
+		return ""
+	}
 	return string(raw)
 }
 
