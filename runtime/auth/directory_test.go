@@ -20,6 +20,7 @@ type secret struct {
 }
 
 func newSecret(t *testing.T) *secret {
+	t.Helper()
 	return &secret{t: t, root: t.TempDir()}
 }
 

@@ -36,7 +36,10 @@ func (d *Directory) Watch(ctx context.Context, changed func(Reload)) {
 				if !open {
 					return
 				}
-			case <-watcher.Errors: // an event may be lost: look
+			case _, open := <-watcher.Errors: // an event may be lost: look
+				if !open {
+					return
+				}
 			}
 			// The directory may be another one by now, which the old watch does not see.
 			d.attach(watcher)

@@ -168,15 +168,16 @@ func (e *Engine) refuse(c *Call, err error) error {
 	if event, ok := c.securityEvent(f); ok {
 		e.Recorder.Event(event)
 	}
-	level := slog.LevelError
+	// What a workflow's author has to look at is a warning, what we have to is an error.
+	log := e.Log.Warn
 	switch f.Code {
-	case fault.WorkflowFailed:
-		level = slog.LevelWarn
 	case fault.Internal:
+		log = e.Log.Error
+	case fault.WorkflowFailed:
 	default:
 		return f
 	}
-	e.Log.Log(context.Background(), level, "Workflow failed", "workflow", c.workflowName(), "requestId", c.RequestID, "detail", f.Detail, "cause", f.Cause)
+	log("Workflow failed", "workflow", c.workflowName(), "requestId", c.RequestID, "detail", f.Detail, "cause", f.Cause)
 	return f
 }
 

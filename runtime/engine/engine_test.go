@@ -116,13 +116,20 @@ func call(workflow, key string, s Source) *Call {
 	return c
 }
 
-func wantCode(t *testing.T, err error, code fault.Code) *fault.Error {
+func wantFault(t *testing.T, err error, code fault.Code) *fault.Error {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Code != code {
 		t.Fatalf("got %v, want %s", err, code)
 	}
 	return f
+}
+
+func wantCode(t *testing.T, err error, code fault.Code) {
+	t.Helper()
+	if f := wantFault(t, err, code); f.Detail == "" {
+		t.Errorf("%s says nothing", code)
+	}
 }
 
 // TestRefusedCallersAreNotRead: every refusal comes before the inputs are read, gives
@@ -178,7 +185,7 @@ func TestExecute(t *testing.T) {
 
 func TestPanicIsInternal(t *testing.T) {
 	e, key, _ := open(t, nil)
-	f := wantCode(t, e.Execute(t.Context(), call("echo", key, &source{panics: true})), fault.Internal)
+	f := wantFault(t, e.Execute(t.Context(), call("echo", key, &source{panics: true})), fault.Internal)
 	if strings.Contains(f.Detail, "broken") || !strings.Contains(f.Cause.Error(), "broken transport") || e.running.Load() != 0 {
 		t.Errorf("detail %q, cause %v, %d still run", f.Detail, f.Cause, e.running.Load())
 	}
@@ -195,6 +202,15 @@ func TestCallerGoesAway(t *testing.T) {
 	}
 }
 
+func TestTimeout(t *testing.T) {
+	e, key, told := open(t, nil)
+	e.byName["echo"].timeout = time.Nanosecond
+	wantCode(t, e.Execute(t.Context(), call("echo", key, &source{inputs: map[string]any{}})), fault.Timeout)
+	if len(told.ran) != 1 || told.ran[0] != fault.Timeout || e.running.Load() != 0 {
+		t.Errorf("told of the runs %v, %d still run", told.ran, e.running.Load())
+	}
+}
+
 // TestAuthFailures: an address that spent its failures is limited for refused
 // credentials only.
 func TestAuthFailures(t *testing.T) {
@@ -203,7 +219,7 @@ func TestAuthFailures(t *testing.T) {
 	for range 2 {
 		wantCode(t, e.Execute(t.Context(), call("echo", "wrong", s)), fault.Unauthenticated)
 	}
-	if f := wantCode(t, e.Execute(t.Context(), call("echo", "wrong", s)), fault.RateLimited); f.RetryAfter <= 0 || f.RetryAfter > 30*time.Second {
+	if f := wantFault(t, e.Execute(t.Context(), call("echo", "wrong", s)), fault.RateLimited); f.RetryAfter <= 0 || f.RetryAfter > 30*time.Second {
 		t.Errorf("retry after %v", f.RetryAfter)
 	}
 	wantCode(t, e.Execute(t.Context(), call("echo", "", s)), fault.Unauthenticated)
@@ -251,7 +267,7 @@ func TestReadBody(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := e.ReadBody(&two, strings.NewReader(strings.Repeat("x", 51)), 51, nil)
-		if f := wantCode(t, err, fault.Overloaded); f.RetryAfter <= 0 {
+		if f := wantFault(t, err, fault.Overloaded); f.RetryAfter <= 0 {
 			t.Error("without a time to try again")
 		}
 	})

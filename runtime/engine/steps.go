@@ -28,8 +28,14 @@ func (e *Engine) authenticate(ctx context.Context, c *Call) error {
 	case auth.Missing:
 		c.reason = reason
 		return refusals[reason]
+	default:
+		c.reason = reason
+		return e.spendFailure(ctx, c)
 	}
-	c.reason = reason
+}
+
+// spendFailure is the refusal of a credential.
+func (e *Engine) spendFailure(ctx context.Context, c *Call) error {
 	v, err := e.Store.Take(ctx, c.Start, c.Client.Key(), e.failures)
 	if err != nil {
 		return unavailable(err)
@@ -40,7 +46,7 @@ func (e *Engine) authenticate(ctx context.Context, c *Call) error {
 			RetryAfter: v.RetryAfter, Policies: v.Names(e.failures),
 		}
 	}
-	return refusals[reason]
+	return refusals[c.reason]
 }
 
 // refusals say what to do about a missing or refused credential, and nothing about
@@ -157,7 +163,7 @@ func (e *Engine) run(ctx context.Context, c *Call) error {
 	c.RunID = NewID()
 	began := time.Now()
 	bounded := newDeadline(ctx, began.Add(c.Target.timeout))
-	output, err := c.Target.Program.Run(bounded, c.inputs)
+	output, err := c.Target.Program.Run(bounded, c.inputs) //nolint:contextcheck // a deadline is made of the call's own context
 	c.Took = time.Since(began)
 	bounded.stop()
 	if err != nil {

@@ -38,10 +38,10 @@ func TestMemoryEvictsIdleBuckets(t *testing.T) {
 	m.bound = sample
 	slow, fast := NewPolicy("slow", 1, 1), NewPolicy("fast", 1_000_000, 1)
 	spent := address(1)
-	m.Take(t.Context(), start, spent, []*Policy{slow})
+	_, _ = m.Take(t.Context(), start, spent, []*Policy{slow})
 	for i := range 20_000 {
 		now := start.Add(time.Duration(i) * time.Millisecond)
-		m.Take(t.Context(), now, address(i+2), []*Policy{fast})
+		_, _ = m.Take(t.Context(), now, address(i+2), []*Policy{fast})
 	}
 	if v, _ := m.Take(t.Context(), start.Add(21*time.Second), spent, []*Policy{slow}); v.Allowed {
 		t.Error("a spent bucket was evicted while idle ones were there")
@@ -52,7 +52,7 @@ func TestTakeAllocatesNothing(t *testing.T) {
 	now := time.Now()
 	m := NewMemory(now)
 	policies := []*Policy{NewPolicy("app", 1_000_000, 1_000_000), NewPolicy("workflow/x", 1_000_000, 5)}
-	if n := testing.AllocsPerRun(100, func() { m.Take(t.Context(), now, alice, policies) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = m.Take(t.Context(), now, alice, policies) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -66,7 +66,7 @@ func BenchmarkTake(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				now = now.Add(time.Microsecond)
-				m.Take(b.Context(), now, alice, policies[:n])
+				_, _ = m.Take(b.Context(), now, alice, policies[:n])
 			}
 		})
 	}

@@ -29,15 +29,20 @@ func MemoryLimit() (int64, error) {
 	if n := debug.SetMemoryLimit(-1); n != math.MaxInt64 {
 		return n, nil
 	}
+	return cgroupLimit(), nil
+}
+
+// cgroupLimit is 0 where there is no cgroup v2, and where it says "max".
+func cgroupLimit() int64 {
 	raw, err := os.ReadFile(cgroupMemory)
 	if err != nil {
-		return 0, nil // no cgroup v2 here
+		return 0
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64)
 	if err != nil {
-		return 0, nil // "max"
+		return 0
 	}
-	return n, nil
+	return n
 }
 
 // TuneMemory has Go collect garbage harder as the heap nears the limit, and less often

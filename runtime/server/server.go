@@ -78,7 +78,7 @@ func (s *Server) Ready() bool { return s.state.Load() == serving }
 func (s *Server) Draining() bool { return s.state.Load() == draining }
 
 // New assembles a server. The error has one line for each problem.
-func New(o Options) (*Server, error) {
+func New(ctx context.Context, o Options) (*Server, error) {
 	log, security := telemetry.NewLoggers(o.Output, o.Document.Logging)
 	names := make([]string, len(o.Document.Workflows))
 	for i, w := range o.Document.Workflows {
@@ -96,7 +96,7 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	if len(problems) == 0 || o.Document.Auth.Mode == v1alpha1.AuthDisabled {
-		if err := s.assemble(security); err != nil {
+		if err := s.assemble(ctx, security); err != nil {
 			problems = append(problems, err)
 		}
 	}
@@ -104,11 +104,11 @@ func New(o Options) (*Server, error) {
 		return nil, errors.Join(problems...)
 	}
 	s.metrics.SetDocument(o.Document, o.Hash, o.Version)
-	telemetry.AnnounceRisks(security, o.Document)
+	telemetry.AnnounceRisks(ctx, security, o.Document)
 	return s, nil
 }
 
-func (s *Server) assemble(security *slog.Logger) error {
+func (s *Server) assemble(ctx context.Context, security *slog.Logger) error {
 	memory := s.options.MemoryLimit
 	if memory <= 0 {
 		memory = defaultMemory
@@ -123,7 +123,7 @@ func (s *Server) assemble(security *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	s.handler, err = rest.New(s.engine, s.metrics, s, s.log)
+	s.handler, err = rest.New(ctx, s.engine, s.metrics, s, s.log)
 	return err
 }
 
@@ -189,7 +189,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	s.drain(api, err == nil)
+	s.drain(api, err == nil) //nolint:contextcheck // the context of Run has ended: draining has a time of its own
 	stopWatching()
 	_ = admin.Close()
 	wg.Wait()

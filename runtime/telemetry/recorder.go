@@ -23,9 +23,9 @@ func (f *firstTime) claim() bool { return !f.taken.Load() && f.taken.CompareAndS
 
 // AnnounceRisks logs what the security guide calls "not recommended", loudly: that
 // authentication is disabled outside Development, and every acknowledged risk.
-func AnnounceRisks(security *slog.Logger, doc config.Document) {
+func AnnounceRisks(ctx context.Context, security *slog.Logger, doc config.Document) {
 	critical := func(message string, args ...any) {
-		security.Log(context.Background(), LevelCritical, message, args...)
+		security.Log(ctx, LevelCritical, message, args...)
 	}
 	if doc.Auth.Mode == v1alpha1.AuthDisabled && doc.Environment != v1alpha1.Development {
 		critical("SECURITY WARNING: Authentication is DISABLED in the " + strings.ToLower(string(doc.Environment)) +

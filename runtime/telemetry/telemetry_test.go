@@ -43,15 +43,16 @@ func TestSecurityLogIsBounded(t *testing.T) {
 		if strings.Contains(text, strings.Repeat("x", 300)) {
 			t.Error("a pointer of any length is logged")
 		}
-		if scrape(m, `nexus_auth_failures_total{reason="missing"}`) != "1000" {
+		if scrape(t, m, `nexus_auth_failures_total{reason="missing"}`) != "1000" {
 			t.Error("the metric does not count what was dropped from the log")
 		}
 	})
 }
 
-func scrape(m *Metrics, series string) string {
+func scrape(t *testing.T, m *Metrics, series string) string {
+	t.Helper()
 	w := httptest.NewRecorder()
-	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	for line := range strings.Lines(w.Body.String()) {
 		if value, ok := strings.CutPrefix(line, series+" "); ok {
 			return strings.TrimSpace(value)
@@ -69,7 +70,7 @@ func TestLevels(t *testing.T) {
 		log, security := NewLoggers(&out, v1alpha1.Logging{Level: v1alpha1.LogError, Format: format})
 		log.Info("quiet")
 		security.Warn("loud")
-		AnnounceRisks(security, config.Document{Environment: v1alpha1.Staging, Auth: v1alpha1.Auth{Mode: v1alpha1.AuthDisabled}})
+		AnnounceRisks(t.Context(), security, config.Document{Environment: v1alpha1.Staging, Auth: v1alpha1.Auth{Mode: v1alpha1.AuthDisabled}})
 		for _, w := range want {
 			if !strings.Contains(out.String(), w) {
 				t.Errorf("%s: no %s in %s", format, w, out.String())
@@ -81,7 +82,7 @@ func TestLevels(t *testing.T) {
 	}
 	var out bytes.Buffer
 	_, security := NewLoggers(&out, v1alpha1.Logging{Level: v1alpha1.LogDebug, Format: v1alpha1.LogText})
-	AnnounceRisks(security, config.Document{Environment: v1alpha1.Development, Auth: v1alpha1.Auth{Mode: v1alpha1.AuthDisabled}})
+	AnnounceRisks(t.Context(), security, config.Document{Environment: v1alpha1.Development, Auth: v1alpha1.Auth{Mode: v1alpha1.AuthDisabled}})
 	if out.Len() > 0 {
 		t.Errorf("Development without authentication is no risk: %s", out.String())
 	}
@@ -97,11 +98,11 @@ func TestLabelsAreBounded(t *testing.T) {
 	r.Ran("hostile", time.Second, engine.CodeOK)
 	m.Requests("REST", "hostile").Done(fault.WorkflowNotFound, time.Second)
 	w := httptest.NewRecorder()
-	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	if strings.Contains(w.Body.String(), "hostile") {
 		t.Error("a name that is not the document's is a label")
 	}
-	if scrape(m, `nexus_requests_total{channel="REST",code="workflow_not_found",workflow=""}`) != "1" {
+	if scrape(t, m, `nexus_requests_total{channel="REST",code="workflow_not_found",workflow=""}`) != "1" {
 		t.Error("a request for an unknown workflow is not counted")
 	}
 }
@@ -124,11 +125,11 @@ func TestDocumentAndKeys(t *testing.T) {
 		`nexus_credentials_reload_errors_total`:                                             "1",
 		`nexus_api_keys`:                                                                    "2",
 	} {
-		if got := scrape(m, series); got != want {
+		if got := scrape(t, m, series); got != want {
 			t.Errorf("%s is %q, want %q", series, got, want)
 		}
 	}
-	if got := scrape(m, `nexus_api_key_expiry_seconds{entry="web"}`); !strings.HasPrefix(got, "-") {
+	if got := scrape(t, m, `nexus_api_key_expiry_seconds{entry="web"}`); !strings.HasPrefix(got, "-") {
 		t.Errorf("an expired key has %s seconds left", got)
 	}
 }

@@ -75,6 +75,7 @@ type keyring struct {
 }
 
 func newKeyring(tb testing.TB) *keyring {
+	tb.Helper()
 	return &keyring{tb: tb, root: tb.TempDir(), entries: map[string]string{}}
 }
 
@@ -180,7 +181,7 @@ func serveWith(t *testing.T, text string, keys *keyring, o server.Options) *app 
 		o.SecretsDir = keys.root
 	}
 	o.APIAddr, o.AdminAddr, o.Output, o.Version = "127.0.0.1:0", "127.0.0.1:0", a.log, "test"
-	s, err := server.New(o)
+	s, err := server.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func BenchmarkHandler(b *testing.B) {
 	key := keys.mint("bench")
 	keys.publish()
 	doc, hash := render(b, manifest("  rateLimit: {requestsPerMinute: 1000000, authFailuresPerMinute: 1}", benchWorkflows))
-	s, err := server.New(server.Options{Document: doc, Hash: hash, SecretsDir: keys.root, Output: io.Discard})
+	s, err := server.New(b.Context(), server.Options{Document: doc, Hash: hash, SecretsDir: keys.root, Output: io.Discard})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func main() {
 
 // run is the whole program but for the process.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	root := newRoot()
+	root := newRoot() //nolint:contextcheck // cobra hands the context to the commands
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)

@@ -31,7 +31,7 @@ func readFile(path string, in io.Reader) ([]byte, error) {
 		}
 		return raw, nil
 	}
-	raw, err := os.ReadFile(path) //nolint:gosec // the file that the user named
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest: %w", err)
 	}

@@ -61,7 +61,7 @@ func serve(ctx context.Context, f serveFlags, in io.Reader, out io.Writer) error
 		return err
 	}
 	server.TuneMemory(memory)
-	s, err := server.New(server.Options{
+	s, err := server.New(ctx, server.Options{
 		Document: doc, Hash: hash, SecretsDir: f.secretsDir, APIAddr: f.apiAddr, AdminAddr: f.adminAddr,
 		DrainDelay: f.drainDelay, MemoryLimit: memory, Output: out, Version: version,
 	})

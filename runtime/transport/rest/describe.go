@@ -69,8 +69,9 @@ func (x *exchange) writeList(b []byte, end string) error {
 		}
 		b = append(b, x.handler.entries[w.Name].summary...)
 	}
-	x.out = append(b, end...)
-	x.write(http.StatusOK, jsonType, x.out)
+	b = append(b, end...)
+	x.out = b
+	x.write(http.StatusOK, jsonType, b)
 	return nil
 }
 

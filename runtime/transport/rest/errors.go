@@ -76,9 +76,11 @@ func (x *exchange) writeError(f *fault.Error) {
 		header["Www-Authenticate"] = x.handler.challenge[min(1, len(x.call.Credentials.Authorization)+len(x.call.Credentials.APIKey))]
 	case fault.MethodNotAllowed:
 		header["Allow"] = []string{x.allow}
+	default:
 	}
 	if f.RetryAfter > 0 {
-		header["Retry-After"] = []string{strconv.FormatInt(wholeSeconds(f.RetryAfter), 10)}
+		x.retryHeader[0] = strconv.FormatInt(wholeSeconds(f.RetryAfter), 10)
+		header["Retry-After"] = x.retryHeader[:]
 	}
 	x.setRateLimit()
 	x.out = x.appendProblem(x.out[:0], f, status)

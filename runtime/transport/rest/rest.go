@@ -55,12 +55,12 @@ type entry struct {
 }
 
 // New returns the handler of an engine's workflows.
-func New(e *engine.Engine, metrics *telemetry.Metrics, health Health, log *slog.Logger) (*Handler, error) {
+func New(ctx context.Context, e *engine.Engine, metrics *telemetry.Metrics, health Health, log *slog.Logger) (*Handler, error) {
 	h := &Handler{
 		engine: e, metrics: metrics, health: health, log: log,
 		entries: map[string]*entry{}, none: &entry{metrics: metrics.Requests(string(v1alpha1.ChannelREST), "")},
 		challenge: challenges(e.Name()),
-		debug:     log.Enabled(context.Background(), slog.LevelDebug),
+		debug:     log.Enabled(ctx, slog.LevelDebug),
 	}
 	h.exchanges.New = func() any { return &exchange{handler: h} }
 	for _, w := range e.Workflows() {
@@ -111,11 +111,11 @@ type exchange struct {
 	entry   *entry
 	target  target
 	vars    variables
-	// body and out are buffers that are kept for the next exchange; idHeader and
-	// limitHeader are the space of header values.
-	body, out             []byte
-	idHeader, limitHeader [1]string
-	wrote                 bool
+	// body and out are buffers that are kept for the next exchange; the headers are the
+	// space of header values.
+	body, out                          []byte
+	idHeader, limitHeader, retryHeader [1]string
+	wrote                              bool
 	// allow are the methods that serve the path, when the request's does not.
 	allow string
 	// asRoute says how the inputs are read: from path, query and body, or from the

@@ -1,0 +1,78 @@
+package journey
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestRateLimit(t *testing.T) {
+	keys := newKeyring(t)
+	one, other := keys.mint("one"), keys.mint("other")
+	a := serve(t, manifest("  rateLimit: {requestsPerMinute: 2}", echo), keys)
+	for i := range 2 {
+		got := a.execute("echo", `{}`, one)
+		a.wantOK(got, `{}`)
+		if want := fmt.Sprintf(`"app";r=%d;t=%d`, 1-i, 30*(i+1)); got.header.Get("RateLimit") != want || got.header.Get("RateLimit-Policy") != `"app";q=2;w=60` {
+			t.Errorf("headers %v, want RateLimit %s", got.header, want)
+		}
+	}
+	// What is refused later consumes nothing now, and neither does listing.
+	got := a.execute("echo", `{"__import__":1}`, one)
+	p := a.wantProblem(got, http.StatusTooManyRequests, "rate_limited")
+	after, err := strconv.Atoi(got.header.Get("Retry-After"))
+	if err != nil || after < 1 || after > 30 || len(p.Policies) != 1 || p.Policies[0] != "app" || !strings.HasPrefix(got.header.Get("RateLimit"), `"app";r=0;t=`) ||
+		p.Type != "https://iana.org/assignments/http-problem-types#quota-exceeded" {
+		t.Errorf("the refusal: %v %s", got.header, got.body)
+	}
+	if got := a.send(http.MethodGet, "/workflows", "", "X-API-Key", one); got.status != http.StatusOK {
+		t.Errorf("listing is not limited: %d", got.status)
+	}
+	a.wantOK(a.execute("echo", `{}`, other), `{}`)
+	a.wantMetric(`nexus_rate_limit_hits_total{policy="app"}`, "1")
+	a.log.await(t, "Rate limit exceeded")
+}
+
+func TestWorkflowRateLimit(t *testing.T) {
+	keys := newKeyring(t)
+	key := keys.mint("one")
+	workflows := strings.Replace(secretWorkflow, "authorization: {anyRole: [buyer]}", "rateLimit: {requestsPerMinute: 1}", 1)
+	a := serve(t, manifest("  rateLimit: {requestsPerMinute: 3}", workflows), keys)
+	a.wantOK(a.execute("secret", `{}`, key), `{"ok":true}`)
+	for range 5 {
+		p := a.wantProblem(a.execute("secret", `{}`, key), http.StatusTooManyRequests, "rate_limited")
+		if len(p.Policies) != 1 || p.Policies[0] != "workflow/secret" {
+			t.Errorf("violated: %v", p.Policies)
+		}
+	}
+	// The refusals took nothing from the app's bucket: two of three are left.
+	for range 2 {
+		a.wantOK(a.execute("echo", `{}`, key), `{}`)
+	}
+	a.wantProblem(a.execute("echo", `{}`, key), http.StatusTooManyRequests, "rate_limited")
+}
+
+// TestRateLimitPer: who shares a bucket.
+func TestRateLimitPer(t *testing.T) {
+	for per, shared := range map[string][2]bool{ // by two clients of one address; by one client of two addresses
+		"Subject": {false, true}, "ClientIP": {true, false}, "App": {true, true},
+	} {
+		t.Run(per, func(t *testing.T) {
+			keys := newKeyring(t)
+			one, other := keys.mint("one"), keys.mint("other")
+			a := serve(t, manifest("  rateLimit: {requestsPerMinute: 1, per: "+per+", trustedProxies: [127.0.0.0/8]}", echo), keys)
+			send := func(key, ip string) bool {
+				return a.execute("echo", `{}`, key, "X-Forwarded-For", ip).status == http.StatusTooManyRequests
+			}
+			send(one, "192.0.2.1")
+			if got := send(other, "192.0.2.1"); got != shared[0] {
+				t.Errorf("another client at the same address: shares a bucket: %v", got)
+			}
+			if got := send(one, "192.0.2.2"); got != shared[1] {
+				t.Errorf("the same client at another address: shares a bucket: %v", got)
+			}
+		})
+	}
+}
