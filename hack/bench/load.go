@@ -42,7 +42,7 @@ func (t target) stream(ctx context.Context, requests int) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.name, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	in := bufio.NewReader(conn)
 	for range requests {
 		if _, err := io.WriteString(conn, t.request); err != nil {

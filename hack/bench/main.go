@@ -50,7 +50,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	var rows []row
 	for _, part := range []struct {
 		name string

@@ -64,7 +64,7 @@ func freeAddress() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String(), nil
 }
 
@@ -189,7 +189,7 @@ func imageSize(archive string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("opening the runtime image: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	var size int64
 	for r := tar.NewReader(f); ; {
 		h, err := r.Next()

@@ -46,7 +46,7 @@ func awaitCondition(t *testing.T, env *story.Env, app, name string, want ...stri
 	t.Helper()
 	var got string
 	err := story.Until(t.Context(), 2*time.Minute, func(context.Context) error {
-		got = condition(t, env, app, name)
+		got = condition(t, env, app, name) //nolint:contextcheck // it is the test's own
 		for _, w := range want {
 			if !strings.Contains(got, w) {
 				return fmt.Errorf("condition %s is %q, want %q in it", name, got, w)

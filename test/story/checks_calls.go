@@ -43,7 +43,7 @@ func checkServes(ctx context.Context, e *Env) (string, error) {
 }
 
 func checkUnauthenticated(ctx context.Context, e *Env) (string, error) {
-	a, err := e.expectProblem(ctx, http.StatusUnauthorized, "unauthenticated", http.MethodPost, echoPath, "", echoBody)
+	a, err := e.expectProblem(ctx, http.StatusUnauthorized, "unauthenticated", echoPath, "", echoBody)
 	if err != nil {
 		return "", err
 	}
@@ -65,13 +65,13 @@ func checkUnauthenticated(ctx context.Context, e *Env) (string, error) {
 }
 
 func checkForbidden(ctx context.Context, e *Env) (string, error) {
-	_, err := e.expectProblem(ctx, http.StatusForbidden, "forbidden", http.MethodPost, quotePath, "guest", quoteBody)
+	_, err := e.expectProblem(ctx, http.StatusForbidden, "forbidden", quotePath, "guest", quoteBody)
 	return "403 for a client without the role", err
 }
 
 func checkInputRules(ctx context.Context, e *Env) (string, error) {
 	for _, body := range []string{`{"inputs": {"a": {"__import__": 1}}}`, `{"inputs": {"file": "../../etc/passwd"}}`} {
-		if _, err := e.expectProblem(ctx, http.StatusBadRequest, "invalid_input", http.MethodPost, echoPath, "demo", body); err != nil {
+		if _, err := e.expectProblem(ctx, http.StatusBadRequest, "invalid_input", echoPath, "demo", body); err != nil {
 			return "", err
 		}
 	}
@@ -79,7 +79,7 @@ func checkInputRules(ctx context.Context, e *Env) (string, error) {
 }
 
 func checkSchema(ctx context.Context, e *Env) (string, error) {
-	a, err := e.expectProblem(ctx, http.StatusUnprocessableEntity, "schema_violation", http.MethodPost, quotePath, "demo", `{"inputs": {"customerId": 7, "items": []}}`)
+	a, err := e.expectProblem(ctx, http.StatusUnprocessableEntity, "schema_violation", quotePath, "demo", `{"inputs": {"customerId": 7, "items": []}}`)
 	if err != nil {
 		return "", err
 	}
@@ -105,14 +105,14 @@ func checkBodyCap(ctx context.Context, e *Env) (string, error) {
 	if _, err := e.Expect(ctx, http.StatusOK, http.MethodPost, echoPath, "demo", body(limit.Value())); err != nil {
 		return "", fmt.Errorf("exactly the cap: %w", err)
 	}
-	if _, err := e.expectProblem(ctx, http.StatusRequestEntityTooLarge, "body_too_large", http.MethodPost, echoPath, "demo", body(limit.Value()+1)); err != nil {
+	if _, err := e.expectProblem(ctx, http.StatusRequestEntityTooLarge, "body_too_large", echoPath, "demo", body(limit.Value()+1)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d bytes pass, one more is 413", limit.Value()), nil
 }
 
 func checkUnknownWorkflow(ctx context.Context, e *Env) (string, error) {
-	_, err := e.expectProblem(ctx, http.StatusNotFound, "workflow_not_found", http.MethodPost, "/workflows/nothing/execute", "demo", echoBody)
+	_, err := e.expectProblem(ctx, http.StatusNotFound, "workflow_not_found", "/workflows/nothing/execute", "demo", echoBody)
 	return "404", err
 }
 

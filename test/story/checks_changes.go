@@ -146,8 +146,8 @@ func checkMisspelt(ctx context.Context, e *Env) (string, error) {
 		return "", err
 	}
 	_, err = e.RunKubectlIn(ctx, string(manifest), "apply", "-f", "-")
-	if err == nil || !strings.Contains(err.Error(), `unknown field "spec.rateLimits"`) {
-		return "", fmt.Errorf("not refused by the field's name: %v", err)
+	if err := failedWith(err, `unknown field "spec.rateLimits"`); err != nil {
+		return "", err
 	}
 	return `unknown field "spec.rateLimits"`, nil
 }

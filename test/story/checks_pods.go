@@ -36,8 +36,8 @@ func checkRestricted(ctx context.Context, e *Env) (string, error) {
 	}
 	// The label is worth something only if it refuses: a root pod must not get in.
 	_, err = e.RunKubectl(ctx, "run", "-n", Namespace, "privileged-probe", "--image="+e.RuntimeImage, "--privileged", "--restart=Never", "--dry-run=server")
-	if err == nil || !strings.Contains(err.Error(), "violates PodSecurity") {
-		return "", fmt.Errorf("a privileged pod was not refused: %v", err)
+	if err := failedWith(err, "violates PodSecurity"); err != nil {
+		return "", fmt.Errorf("a privileged pod: %w", err)
 	}
 	pods, err := e.Pods(ctx)
 	return fmt.Sprintf("%d pods admitted, a privileged pod refused", len(pods)), err
@@ -76,8 +76,8 @@ func checkReadOnly(ctx context.Context, e *Env) (string, error) {
 		}
 	}
 	_, err = e.RunKubectl(ctx, "exec", "-n", Namespace, pods[0].Name, "--", "/nexus", "keys", "new", "--client", "probe", "--manifest", "/proof.yaml")
-	if !strings.Contains(fmt.Sprint(err), "read-only file system") {
-		return "", fmt.Errorf("want 'read-only file system', got %w", err)
+	if err := failedWith(err, "read-only file system"); err != nil {
+		return "", err
 	}
 	return "write to / from inside: read-only file system", nil
 }
@@ -100,8 +100,8 @@ func checkNoToken(ctx context.Context, e *Env) (string, error) {
 		}
 	}
 	_, err = e.RunKubectl(ctx, "exec", "-n", Namespace, pods[0].Name, "--", "/nexus", "validate", "-f", "/var/run/secrets/kubernetes.io/serviceaccount/token")
-	if !strings.Contains(fmt.Sprint(err), "no such file or directory") {
-		return "", fmt.Errorf("the token's path is readable from inside: %v", err)
+	if err := failedWith(err, "no such file or directory"); err != nil {
+		return "", fmt.Errorf("reading the token from inside: %w", err)
 	}
 	return "no token volume, no token file", nil
 }

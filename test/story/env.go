@@ -86,6 +86,17 @@ func (e *Env) run(ctx context.Context, stdin, name string, args ...string) (stri
 	return out.String(), nil
 }
 
+// failedWith returns nil when err says what was expected of something that must fail.
+func failedWith(err error, want string) error {
+	switch {
+	case err == nil:
+		return fmt.Errorf("it succeeded, where %q was expected", want)
+	case !strings.Contains(err.Error(), want):
+		return fmt.Errorf("it failed otherwise than with %q: %w", want, err)
+	}
+	return nil
+}
+
 func tail(s string, n int) string {
 	s = strings.TrimSpace(s)
 	if len(s) > n {
@@ -214,9 +225,9 @@ func (e *Env) Expect(ctx context.Context, status int, method, path, client, body
 	return a, nil
 }
 
-// expectProblem is expect for an error with a code.
-func (e *Env) expectProblem(ctx context.Context, status int, code, method, path, client, body string) (Answer, error) {
-	a, err := e.Expect(ctx, status, method, path, client, body)
+// expectProblem is Expect for a POST that is refused with a code.
+func (e *Env) expectProblem(ctx context.Context, status int, code, path, client, body string) (Answer, error) {
+	a, err := e.Expect(ctx, status, http.MethodPost, path, client, body)
 	if err != nil {
 		return a, err
 	}
