@@ -236,9 +236,9 @@ type Workflow struct {
 
 	// definition is the workflow in the Open Workflow Specification DSL 1.0.3,
 	// at most 64 KiB. Supported so far: document, input.schema, input.from,
-	// output.as, and do with set tasks whose values are literals or jq
-	// expressions '${ ... }'. Whatever else the language has is refused by
-	// name.
+	// output.schema, output.as, and do with set tasks, which may have if,
+	// input.from and output.as. Values are literals or jq expressions ${ ...
+	// }. Whatever else the language has is refused by name.
 	// +required
 	// +mapType=atomic
 	// +kubebuilder:pruning:PreserveUnknownFields
