@@ -23,28 +23,28 @@ var manifests = map[string]string{
 	"full":        "../../test/manifests/good/full.yaml",
 }
 
-func readApp(t testing.TB, path string) *v1alpha1.NexusApp {
-	t.Helper()
+func readApp(tb testing.TB, path string) *v1alpha1.NexusApp {
+	tb.Helper()
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	app, problems := ReadManifest(raw)
 	if len(problems) > 0 {
-		t.Fatalf("%s: %v", path, problems)
+		tb.Fatalf("%s: %v", path, problems)
 	}
 	return app
 }
 
-func render(t testing.TB, app *v1alpha1.NexusApp) []byte {
-	t.Helper()
+func render(tb testing.TB, app *v1alpha1.NexusApp) []byte {
+	tb.Helper()
 	d, errs := FromApp(app)
 	if len(errs) > 0 {
-		t.Fatal(errs)
+		tb.Fatal(errs)
 	}
 	raw, err := d.Marshal()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return raw
 }

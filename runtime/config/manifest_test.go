@@ -81,9 +81,9 @@ func TestReadManifestReportsEveryProblem(t *testing.T) {
 	_, problems := ReadManifest([]byte(`
 apiVersion: nexus.dev/v1alpha1
 kind: NexusApp
-metadata: {nmae: hello}
+metadata: {lables: hello}
 spec:
-  environmnet: Development
+  environmentt: Development
   replicas: three
   workflows: []
 `))
@@ -91,7 +91,7 @@ spec:
 	for _, p := range problems {
 		got = append(got, p.Field)
 	}
-	want := []string{"metadata.name", "metadata.nmae", "spec.environment", "spec.environmnet", "spec.replicas", "spec.workflows"}
+	want := []string{"metadata.lables", "metadata.name", "spec.environment", "spec.environmentt", "spec.replicas", "spec.workflows"}
 	if slices.Sort(got); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -70,13 +70,13 @@ var appSchema = sync.OnceValue(func() *schema {
 		panic("the embedded CRD is not YAML: " + err.Error()) // the build is broken
 	}
 	root := definition.Spec.Versions[0].Schema.OpenAPIV3Schema
-	text, any := &schema{Type: "string"}, &schema{PreserveUnknown: true}
+	text, anything := &schema{Type: "string"}, &schema{PreserveUnknown: true}
 	root.Properties["metadata"] = &schema{Type: "object", Required: []string{"name"}, Properties: map[string]*schema{
 		"name": text, "namespace": text, "generateName": text,
 		"labels": {Type: "object", Values: text}, "annotations": {Type: "object", Values: text},
-		"finalizers": {Type: "array", Items: text}, "ownerReferences": any, "managedFields": any,
-		"uid": any, "resourceVersion": any, "generation": any, "selfLink": any,
-		"creationTimestamp": any, "deletionTimestamp": any, "deletionGracePeriodSeconds": any,
+		"finalizers": {Type: "array", Items: text}, "ownerReferences": anything, "managedFields": anything,
+		"uid": anything, "resourceVersion": anything, "generation": anything, "selfLink": anything,
+		"creationTimestamp": anything, "deletionTimestamp": anything, "deletionGracePeriodSeconds": anything,
 	}}
 	root.Required = append(root.Required, "metadata")
 	return root

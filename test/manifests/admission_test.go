@@ -106,6 +106,7 @@ func TestManifestsOnAnAPIServer(t *testing.T) {
 // testBad expects a refusal at admission, or a stored object that the operator's
 // rules refuse.
 func (s *server) testBad(t *testing.T, c Case) {
+	t.Helper()
 	raw, err := s.create(t.Context(), c.App)
 	if c.At == Admission {
 		if err == nil {
@@ -139,6 +140,7 @@ func (s *server) testBad(t *testing.T, c Case) {
 // testGood expects that what is stored, what a typed client reads and writes again,
 // and what the manifest reader reads are the same.
 func (s *server) testGood(t *testing.T, manifest []byte) {
+	t.Helper()
 	want, problems := config.ReadManifest(manifest)
 	if len(problems) > 0 {
 		t.Fatal(lines(problems))

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -95,9 +96,7 @@ func complete(t *testing.T, path, fragment string) string {
 			break
 		}
 	}
-	for name, value := range part["spec"].(map[string]any) {
-		app["spec"].(map[string]any)[name] = value
-	}
+	maps.Copy(app["spec"].(map[string]any), part["spec"].(map[string]any))
 	raw, err := yaml.Marshal(app)
 	if err != nil {
 		t.Fatal(err)

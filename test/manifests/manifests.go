@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"embed"
 	"io/fs"
+	"iter"
+	"maps"
 	"path"
 	"regexp"
 	"strings"
@@ -61,10 +63,10 @@ func Missing(wanted []string, said string) []string {
 var header = regexp.MustCompile(`(?m)^# (want-at|want-admission|want-offline|want): (.+)\n`)
 
 // Load returns the bad manifests, in the order of their names.
-func Load(t testing.TB) []Case {
-	t.Helper()
+func Load(tb testing.TB) []Case {
+	tb.Helper()
 	var cases []Case
-	for name, raw := range read(t, "bad") {
+	for name, raw := range read(tb, "bad") {
 		c := Case{Name: name, Raw: raw}
 		for _, m := range header.FindAllSubmatch(raw, -1) {
 			switch key, value := string(m[1]), string(m[2]); key {
@@ -79,12 +81,12 @@ func Load(t testing.TB) []Case {
 			}
 		}
 		if c.At != Admission && c.At != Accepted && c.At != References || len(c.WantOnline) == 0 {
-			t.Fatalf("bad/%s.yaml: begin with '# want-at: admission|accepted|references' and '# want: TEXT'", name)
+			tb.Fatalf("bad/%s.yaml: begin with '# want-at: admission|accepted|references' and '# want: TEXT'", name)
 		}
 		app, others, found := bytes.Cut(raw, []byte("\n---\n"))
 		c.App = app
 		if found {
-			c.Secrets = secrets(t, name, others)
+			c.Secrets = secrets(tb, name, others)
 		}
 		cases = append(cases, c)
 	}
@@ -93,27 +95,23 @@ func Load(t testing.TB) []Case {
 
 // Good returns the manifests of folder good, each with one NexusApp that has to be
 // accepted.
-func Good(t testing.TB) map[string][]byte {
-	t.Helper()
-	good := map[string][]byte{}
-	for name, raw := range read(t, "good") {
-		good[name] = raw
-	}
-	return good
+func Good(tb testing.TB) map[string][]byte {
+	tb.Helper()
+	return maps.Collect(read(tb, "good"))
 }
 
 // read yields the name and content of each file of a folder.
-func read(t testing.TB, folder string) func(yield func(string, []byte) bool) {
-	t.Helper()
+func read(tb testing.TB, folder string) iter.Seq2[string, []byte] {
+	tb.Helper()
 	entries, err := fs.ReadDir(files, folder)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return func(yield func(string, []byte) bool) {
 		for _, entry := range entries {
 			raw, err := files.ReadFile(path.Join(folder, entry.Name()))
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			if !yield(strings.TrimSuffix(entry.Name(), ".yaml"), raw) {
 				return
@@ -122,11 +120,11 @@ func read(t testing.TB, folder string) func(yield func(string, []byte) bool) {
 	}
 }
 
-func secrets(t testing.TB, name string, raw []byte) map[string]map[string]string {
-	t.Helper()
+func secrets(tb testing.TB, name string, raw []byte) map[string]map[string]string {
+	tb.Helper()
 	var secret corev1.Secret
 	if err := yaml.UnmarshalStrict(raw, &secret); err != nil || secret.Kind != "Secret" {
-		t.Fatalf("bad/%s.yaml: the second document is not a Secret: %v", name, err)
+		tb.Fatalf("bad/%s.yaml: the second document is not a Secret: %v", name, err)
 	}
 	return map[string]map[string]string{secret.Name: secret.StringData}
 }
