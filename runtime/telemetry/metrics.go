@@ -3,6 +3,7 @@ package telemetry
 import (
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,7 +30,7 @@ type Metrics struct {
 	denied           map[string]prometheus.Counter
 	runs             map[string]*runMetrics
 	forwardedIgnored prometheus.Counter
-	inFlight         prometheus.Gauge
+	inFlight         atomic.Int64
 	requests         map[string]*RequestMetrics
 
 	credentials *credentialMetrics
@@ -95,9 +96,10 @@ func NewMetrics(workflows, channels []string) *Metrics {
 		denied:       b.counters("nexus_access_denied_total", "Requests of authenticated callers without the needed role, by workflow.", "workflow", workflows),
 		forwardedIgnored: prometheus.NewCounter(prometheus.CounterOpts{Name: "nexus_forwarded_ignored_total",
 			Help: "Requests whose forwarding headers were ignored: their peer is not in spec.rateLimit.trustedProxies."}),
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "nexus_requests_in_flight", Help: "Requests being served."}),
 	}
-	registry.MustRegister(m.forwardedIgnored, m.inFlight)
+	registry.MustRegister(m.forwardedIgnored, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "nexus_requests_in_flight", Help: "Requests being served.",
+	}, func() float64 { return float64(m.inFlight.Load()) }))
 	m.credentials = newCredentialMetrics(registry)
 	m.addRuns(workflows)
 	m.addRequests(workflows, channels)
@@ -144,10 +146,10 @@ func (m *Metrics) Requests(channel, workflow string) *RequestMetrics {
 }
 
 // Enter and Leave count the requests in flight.
-func (m *Metrics) Enter() { m.inFlight.Inc() }
+func (m *Metrics) Enter() { m.inFlight.Add(1) }
 
 // Leave ends what Enter began.
-func (m *Metrics) Leave() { m.inFlight.Dec() }
+func (m *Metrics) Leave() { m.inFlight.Add(-1) }
 
 // Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {

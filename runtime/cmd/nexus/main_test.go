@@ -176,7 +176,7 @@ func TestServe(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out, done := make(lines, 100), make(chan int)
 	go func() {
-		done <- run(ctx, []string{"serve", "-f", write(t, "app.yaml", good), "--secrets-dir", dir, "--api-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--drain-delay", "0"}, nil, out, os.Stderr)
+		done <- run(ctx, []string{"serve", "-f", write(t, "app.yaml", good), "--secrets-dir", dir, "--api-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--drain-delay", "0"}, nil, os.Stdout, out)
 	}()
 	var serving struct{ API, Admin, Document string }
 	for serving.API == "" {

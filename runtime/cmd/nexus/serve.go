@@ -33,7 +33,7 @@ func newServe() *cobra.Command {
 		Example: "  nexus serve -f app.yaml --secrets-dir ./secrets",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), f, cmd.InOrStdin(), cmd.OutOrStdout())
+			return serve(cmd.Context(), f, cmd.InOrStdin(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
@@ -51,7 +51,7 @@ func newServe() *cobra.Command {
 }
 
 // serve runs until SIGTERM or SIGINT and then drains; a second signal ends it at once.
-func serve(ctx context.Context, f serveFlags, in io.Reader, out io.Writer) error {
+func serve(ctx context.Context, f serveFlags, in io.Reader, log io.Writer) error {
 	doc, hash, err := loadDocument(f, in)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func serve(ctx context.Context, f serveFlags, in io.Reader, out io.Writer) error
 	server.TuneMemory(memory)
 	s, err := server.New(ctx, server.Options{
 		Document: doc, Hash: hash, SecretsDir: f.secretsDir, APIAddr: f.apiAddr, AdminAddr: f.adminAddr,
-		DrainDelay: f.drainDelay, MemoryLimit: memory, Output: out, Version: version,
+		DrainDelay: f.drainDelay, MemoryLimit: memory, Output: log, Version: version,
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
@@ -115,6 +116,14 @@ func (x *exchange) linger() {
 	_, _ = io.CopyN(io.Discard, x.r.Body, 2*x.handler.engine.Rules().MaxBytes()) // the connection ends here in any case
 }
 
+// instance is the path as the caller wrote it, without the query.
+func (x *exchange) instance() string {
+	if path, _, _ := strings.Cut(x.r.RequestURI, "?"); strings.HasPrefix(path, "/") {
+		return path
+	}
+	return x.r.URL.EscapedPath()
+}
+
 // wholeSeconds rounds up, and is never 0: a caller that comes back at once is refused
 // at once.
 func wholeSeconds(d time.Duration) int64 {
@@ -131,7 +140,7 @@ func (x *exchange) appendProblem(b []byte, f *fault.Error, status int) []byte {
 	b = append(append(append(b, `","title":"`...), titles[f.Code]...), `","status":`...)
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = appendString(append(b, `,"detail":`...), f.Detail)
-	b = appendString(append(b, `,"instance":`...), x.r.URL.EscapedPath())
+	b = appendString(append(b, `,"instance":`...), x.instance())
 	b = append(append(append(b, `,"code":"`...), f.Code...), `","requestId":`...)
 	b = appendString(b, x.call.RequestID)
 	if len(f.Violations) > 0 {
