@@ -46,23 +46,23 @@ func (r *Reconciler) accept(_ context.Context, s *scope) error {
 func render(app *v1alpha1.NexusApp, generation int64) (*rendered, error) {
 	document, errs := config.FromApp(app)
 	if len(errs) > 0 {
-		return nil, refuse(v1alpha1.ReasonInvalidSpec, errs.ToAggregate().Error())
+		return nil, refuse(v1alpha1.ReasonInvalidSpec, joined(config.Problems(errs)))
 	}
 	out := &rendered{app: app, spec: app.Spec.DeepCopy(), generation: generation}
 	v1alpha1.SetDefaults(out.spec)
-	var problems []string
+	var problems []config.Problem
 	for i := range document.Workflows {
 		w := &document.Workflows[i]
 		program, found := workflow.Compile(w.Name, w.Definition.Raw)
 		for _, p := range found {
-			problems = append(problems, fmt.Sprintf("spec.workflows[%s].definition%s: %s", w.Name, p.Pointer, p.Message))
+			problems = append(problems, config.Problem{Field: fmt.Sprintf("spec.workflows[%d].definition%s", i, p.Pointer), Message: p.Message})
 		}
 		if len(found) == 0 {
 			out.workflows = append(out.workflows, v1alpha1.WorkflowStatus{Name: w.Name, Version: program.Version(), Hash: first(program.Hash(), 16)})
 		}
 	}
 	if len(problems) > 0 {
-		return nil, refuse(v1alpha1.ReasonInvalidWorkflow, strings.Join(problems, "; "))
+		return nil, refuse(v1alpha1.ReasonInvalidWorkflow, joined(problems))
 	}
 	raw, err := document.Marshal()
 	if err != nil {
@@ -74,6 +74,15 @@ func render(app *v1alpha1.NexusApp, generation int64) (*rendered, error) {
 
 func refuse(reason, message string) *Error {
 	return &Error{Condition: v1alpha1.ConditionAccepted, Reason: reason, Message: message, Next: Terminal}
+}
+
+// joined says the problems as the command line does.
+func joined(problems []config.Problem) string {
+	var lines []string
+	for _, p := range problems {
+		lines = append(lines, p.String())
+	}
+	return strings.Join(lines, "; ")
 }
 
 func first(s string, n int) string { return s[:min(n, len(s))] }

@@ -30,7 +30,7 @@ func TestRefusedGenerationChangesNothing(t *testing.T) {
 	}
 	got := readBack(t, app)
 	expect(t, got, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonInvalidWorkflow,
-		"spec.workflows[quote-order].definition/do/0/pay", "generation 1 stays in force")
+		"spec.workflows[0].definition/do/0/pay", "generation 1 stays in force")
 	expect(t, got, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidWorkflow)
 	expect(t, got, v1alpha1.ConditionAvailable, metav1.ConditionTrue, v1alpha1.ReasonMinimumReplicasReady)
 	expect(t, got, v1alpha1.ConditionEnforced, metav1.ConditionTrue, v1alpha1.ReasonAllPodsEnforce)

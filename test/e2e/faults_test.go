@@ -83,7 +83,7 @@ func TestRefusedChangeKeepsServing(t *testing.T) {
 	deployment := kubectl(t, env, "get", "deployment", "-n", story.Namespace, story.App, "-o", "jsonpath={.metadata.generation}")
 	kubectl(t, env, "patch", "nexusapp", "-n", story.Namespace, story.App, "--type=json", "-p",
 		`[{"op":"add","path":"/spec/workflows/-","value":{"name":"broken","definition":{"document":{"dsl":"1.0.3","namespace":"team-a","name":"broken","version":"1.0.0"},"do":[{"oops":{"set":{"a":"${ .a | }"}}}]}}}]`)
-	t.Log(awaitCondition(t, env, story.App, "Accepted", "False", "broken", "/do/0/oops"))
+	t.Log(awaitCondition(t, env, story.App, "Accepted", "False", "spec.workflows[2].definition/do/0/oops"))
 	if now := kubectl(t, env, "get", "deployment", "-n", story.Namespace, story.App, "-o", "jsonpath={.metadata.generation}"); now != deployment {
 		t.Errorf("a refused generation changed the Deployment (generation %s, now %s)", deployment, now)
 	}
