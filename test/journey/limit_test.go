@@ -76,3 +76,19 @@ func TestRateLimitPer(t *testing.T) {
 		})
 	}
 }
+
+// TestRequestID: only a trusted proxy may name a request.
+func TestRequestID(t *testing.T) {
+	for proxies, believed := range map[string]bool{"[127.0.0.0/8]": true, "[192.0.2.0/24]": false} {
+		keys := newKeyring(t)
+		keys.mint("one")
+		a := serve(t, manifest("  rateLimit: {trustedProxies: "+proxies+"}", echo), keys)
+		got := a.send(http.MethodGet, "/health", "", "X-Request-ID", "from-the-proxy").header.Get("X-Request-Id")
+		if (got == "from-the-proxy") != believed || got == "" {
+			t.Errorf("trusting %s: the request id is %q", proxies, got)
+		}
+		if got := a.send(http.MethodGet, "/health", "", "X-Request-ID", "two words").header.Get("X-Request-Id"); len(got) != 32 {
+			t.Errorf("trusting %s: the request id is %q", proxies, got)
+		}
+	}
+}
