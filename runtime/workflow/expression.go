@@ -121,8 +121,7 @@ func (e *expression) evaluate(r *run, data any) (any, error) {
 			return value, nil
 		}
 	}
-	limit, err := r.startExpression(e)
-	if err != nil {
+	if err := r.startExpression(e); err != nil {
 		return nil, err
 	}
 	started := time.Now()
@@ -130,7 +129,7 @@ func (e *expression) evaluate(r *run, data any) (any, error) {
 	r.jq += time.Since(started)
 	if !r.watch.stop() {
 		r.watch = nil
-		if r.ctx.Err() != nil || limit < expressionTime && r.jq < runTime {
+		if r.expired() {
 			return nil, r.timeout()
 		}
 		return nil, failed(e.pointer, 0, "the expression took more time than it may: 50 ms each, 2 s together", nil)
@@ -138,26 +137,31 @@ func (e *expression) evaluate(r *run, data any) (any, error) {
 	return value, err
 }
 
-// startExpression starts the stopwatch for one expression and returns how long it may
-// take: never longer than the run, its jq or its caller's deadline has left.
-func (r *run) startExpression(e *expression) (time.Duration, error) {
-	if r.ctx.Err() != nil {
-		return 0, r.timeout()
+// startExpression starts the stopwatch for one expression, which never takes longer
+// than the run, its jq or its caller's deadline has left.
+func (r *run) startExpression(e *expression) error {
+	if r.expired() {
+		return r.timeout()
 	}
-	limit := min(expressionTime, runTime-r.jq)
-	if limit <= 0 {
-		return 0, failed(e.pointer, 0, "the expressions of this run took more than 2 s together", nil)
+	most := min(maxStall, runTime-r.jq)
+	if most <= 0 {
+		return failed(e.pointer, 0, "the expressions of this run took more than 2 s together", nil)
 	}
 	if deadline, ok := r.ctx.Deadline(); ok {
-		if limit = min(limit, time.Until(deadline)); limit <= 0 {
-			return 0, r.timeout()
-		}
+		most = min(most, time.Until(deadline))
 	}
 	if r.watch == nil {
 		r.watch = stopwatches.Get().(*stopwatch)
 	}
-	r.watch.start(limit)
-	return limit, nil
+	r.watch.start(most)
+	return nil
+}
+
+// expired says whether the caller's time is over; its context may be a moment late to
+// say so.
+func (r *run) expired() bool {
+	deadline, ok := r.ctx.Deadline()
+	return r.ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // The failures of an expression have the status of the specification's error type

@@ -70,7 +70,7 @@ func FuzzRun(f *testing.F) {
 		}
 		r := &run{program: &Program{name: "fuzz"}, ctx: t.Context(), raw: decoded}
 		r.vars[slotContext], r.vars[slotInput] = emptyContext, decoded
-		if _, err := r.startExpression(e); err != nil {
+		if err := r.startExpression(e); err != nil {
 			t.Fatal(err)
 		}
 		guarded, guardedErr := e.execute(r, decoded)

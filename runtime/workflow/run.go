@@ -12,8 +12,10 @@ import (
 
 // Limits of one run.
 const (
-	// expressionTime is how long one expression may take.
+	// expressionTime is how much CPU time one expression may take.
 	expressionTime = 50 * time.Millisecond
+	// maxStall is how long an expression may take that has to wait for the CPU.
+	maxStall = time.Second
 	// runTime is how long all expressions of a run may take together.
 	runTime = 2 * time.Second
 	// maxOutputBytes is the size of a task's output as JSON text.
@@ -22,6 +24,8 @@ const (
 	// may be.
 	maxOutputDepth = 128
 )
+
+var processStart = time.Now()
 
 // slot is the index of an expression's variable.
 type slot int
@@ -69,6 +73,7 @@ func (p *Program) Run(ctx context.Context, inputs any) (result any, err error) {
 	r.vars[slotContext] = emptyContext
 	defer func() {
 		if cause := recover(); cause != nil {
+			r.watch.stop()
 			result, err = nil, fault.As(fmt.Errorf("panic in workflow %s: %v\n%s", p.name, cause, debug.Stack()))
 			return
 		}

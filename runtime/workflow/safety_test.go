@@ -142,7 +142,7 @@ func TestRunEnds(t *testing.T) {
 // their own limit.
 func TestRunBudget(t *testing.T) {
 	r := run{program: &Program{name: "quote"}, ctx: t.Context(), jq: runTime}
-	_, err := r.startExpression(&expression{pointer: "/do/0/a/set/x"})
+	err := r.startExpression(&expression{pointer: "/do/0/a/set/x"})
 	if got := fault.As(err); got.Code != fault.WorkflowFailed || !strings.Contains(got.Detail, "2 s") {
 		t.Errorf("got %v", err)
 	}
