@@ -201,7 +201,7 @@ func (p *plane) startOperator(ctx context.Context, o options, log *os.File) erro
 		return err
 	}
 	began := time.Now()
-	p.operator, _, err = start(ctx, log, []string{"KUBECONFIG=" + path, "POD_NAMESPACE=" + systemNamespace}, o.manager,
+	p.operator, err = start(ctx, log, []string{"KUBECONFIG=" + path, "POD_NAMESPACE=" + systemNamespace}, o.manager,
 		"--runtime-image=ghcr.io/nexus-operator/runtime:bench", "--leader-elect", "--metrics-bind-address=0", "--health-probe-bind-address="+health)
 	if err != nil {
 		return err

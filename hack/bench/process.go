@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -20,19 +18,15 @@ type process struct {
 // clockTick is the unit of CPU time in /proc, 1/100 s on every Linux that Go runs on.
 const clockTick = 10 * time.Millisecond
 
-func start(ctx context.Context, log *os.File, env []string, name string, args ...string) (*process, *bufio.Reader, error) {
+// start starts a server that writes whatever it says to the log.
+func start(ctx context.Context, log *os.File, env []string, name string, args ...string) (*process, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), env...)
-	cmd.Stderr = log
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGKILL) }
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, nil, err
-	}
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		return nil, nil, fmt.Errorf("starting %s: %w", name, err)
+		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	return &process{cmd}, bufio.NewReader(out), nil
+	return &process{cmd}, nil
 }
 
 func (p *process) stop() {

@@ -1,9 +1,11 @@
 package workflow
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -40,6 +42,10 @@ func violations(e *jsonschema.ValidationError) []fault.Violation {
 		}
 	}
 	collect(e)
+	// The validator walks maps: sorted, the same input gets the same answer.
+	slices.SortFunc(list, func(a, b fault.Violation) int {
+		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Message, b.Message))
+	})
 	return list
 }
 

@@ -26,6 +26,7 @@ func main() {
 	address := flag.String("addr", "127.0.0.1:0", "address to listen on")
 	flag.Parse()
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
 	// bare is what net/http costs by itself.
 	mux.HandleFunc("POST /bare", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -37,7 +38,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "baseline:", err)
 		os.Exit(1)
 	}
-	fmt.Println(listener.Addr())
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	fmt.Fprintln(os.Stderr, "baseline:", server.Serve(listener))
 	os.Exit(1)
