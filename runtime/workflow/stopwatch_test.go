@@ -47,14 +47,14 @@ func TestStopwatchIsUsedAgain(t *testing.T) {
 		w := newStopwatch(func() time.Duration { return time.Duration(used.Load()) })
 		for range 3 {
 			w.start(time.Second)
-			time.Sleep(40 * time.Millisecond) // the bubble's own time
+			<-time.After(40 * time.Millisecond) // the bubble's own time
 			if !w.stop() {
 				t.Fatal("it went off too early")
 			}
 		}
 		w.start(time.Second)
 		used.Store(int64(time.Second))
-		time.Sleep(30 * time.Millisecond)
+		<-time.After(30 * time.Millisecond)
 		synctest.Wait()
 		if w.Err() != nil {
 			t.Error("an earlier alarm ended it")
