@@ -238,29 +238,26 @@ func (p *plane) createApps(ctx context.Context, n int) error {
 func (p *plane) awaitReady(ctx context.Context, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
+	w, err := p.client.Watch(ctx, &v1alpha1.NexusAppList{}, client.InNamespace(appsNamespace))
+	if err != nil {
+		return err
+	}
+	defer w.Stop()
 	go p.playKubelet(ctx)
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		var apps v1alpha1.NexusAppList
-		if err := p.client.List(ctx, &apps, client.InNamespace(appsNamespace)); err != nil {
-			return err
+	ready := map[string]bool{}
+	for event := range w.ResultChan() {
+		app, ok := event.Object.(*v1alpha1.NexusApp)
+		if !ok {
+			return fmt.Errorf("watching the apps: %v", event.Object)
 		}
-		ready := 0
-		for i := range apps.Items {
-			if meta.IsStatusConditionTrue(apps.Items[i].Status.Conditions, v1alpha1.ConditionReady) {
-				ready++
-			}
+		if meta.IsStatusConditionTrue(app.Status.Conditions, v1alpha1.ConditionReady) {
+			ready[app.Name] = true
 		}
-		if ready == n {
+		if len(ready) == n {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%d of %d apps are Ready: %w", ready, n, ctx.Err())
-		case <-tick.C:
-		}
 	}
+	return fmt.Errorf("%d of %d apps became Ready: %w", len(ready), n, ctx.Err())
 }
 
 // settle waits until the operator has asked for nothing during 3 s.
