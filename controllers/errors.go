@@ -72,12 +72,13 @@ func applyError(err error) error {
 	return err
 }
 
-// refusal says whether the API server has judged the request, rather than failed to
-// serve it. An admission webhook may refuse with any status from 400 to 499.
+// refusal says whether the API server has judged the request, rather than been unable to
+// serve it. An admission webhook may refuse with any status from 400 to 499; what cannot
+// be allocated, such as an IP address for a Service, is a 500.
 func refusal(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || apierrors.IsConflict(err) || apierrors.IsTooManyRequests(err) || apierrors.IsNotFound(err) || apierrors.IsUnauthorized(err) {
 		return false
 	}
-	return status.Status().Code >= 400 && status.Status().Code < 500
+	return status.Status().Code >= 400 && status.Status().Code <= 500
 }

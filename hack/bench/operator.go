@@ -162,7 +162,9 @@ func (p *plane) start(ctx context.Context, o options, log *os.File) error {
 	p.env.ControlPlane.GetAPIServer().Configure().
 		Append("audit-policy-file", policy).
 		Append("audit-log-path", filepath.Join(p.dir, "audit.log")).
-		Append("audit-log-mode", "blocking")
+		Append("audit-log-mode", "blocking").
+		// The default has room for 254 Services.
+		Set("service-cluster-ip-range", "10.0.0.0/16")
 	cfg, err := p.env.Start()
 	if err != nil {
 		return fmt.Errorf("starting the API server: %w", err)
