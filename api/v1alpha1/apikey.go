@@ -33,6 +33,10 @@ const APIKeyIDLength = 8
 // ParseAPIKeyEntry reads the value of one entry. Errors name the field and never
 // hold any part of the value.
 func ParseAPIKeyEntry(value []byte) (APIKeyEntry, error) {
+	const most = 64 << 10
+	if len(value) > most {
+		return APIKeyEntry{}, fmt.Errorf("has more than %d bytes: not what 'nexus keys new' prints", most)
+	}
 	var e APIKeyEntry
 	d := json.NewDecoder(bytes.NewReader(value))
 	d.DisallowUnknownFields()

@@ -1,12 +1,11 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,10 +13,8 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/mounted"
 )
-
-// maxEntryBytes bounds one entry of the Secret.
-const maxEntryBytes = 64 << 10
 
 // Entry is what may be told of one API key.
 type Entry struct {
@@ -65,7 +62,7 @@ func Open(secretsDir, secret string) (*Directory, error) {
 	case len(reload.Entries) > 0:
 		why = "every key in it has expired"
 	}
-	return nil, fmt.Errorf("auth.apiKeys: the Secret %q holds no API key that can be used (looked in %s: %s): make one with 'nexus keys new --client NAME --secret-name %s'", secret, d.path, why, secret)
+	return nil, fmt.Errorf("auth.apiKeys.secretRef.name: the Secret %q holds no API key that can be used (looked in %s: %s): make one with 'nexus keys new --client NAME --secret-name %s'", secret, d.path, why, secret)
 }
 
 // Keyring returns the keys in force.
@@ -77,14 +74,14 @@ func (d *Directory) Last() Reload { return d.last }
 // read reads the directory and puts its keys in force. The second result says whether
 // anything differs from the time before.
 func (d *Directory) read() (Reload, bool) {
-	files, err := snapshot(d.path)
+	files, err := mounted.Read(d.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		files = map[string]string{} // the Secret is gone: so are its keys
 	case err != nil:
 		changed := !d.readFail
 		d.readFail = true
-		return Reload{Entries: d.last.Entries, Problems: []string{"reading the directory: " + cause(err)}}, changed
+		return Reload{Entries: d.last.Entries, Problems: []string{"reading the directory: " + mounted.Cause(err)}}, changed
 	}
 	if !d.readFail && d.files != nil && maps.Equal(d.files, files) {
 		return d.last, false
@@ -133,68 +130,12 @@ func problem(name string, err error, worked bool) string {
 	return text
 }
 
-// snapshot reads every entry of the directory at one instant. The kubelet publishes a
-// new version of a volume by swapping the symlink ..data, so the files are read from
-// where it points to, and read again when it pointed elsewhere afterwards.
-func snapshot(dir string) (map[string]string, error) {
-	const attempts = 5
-	var files map[string]string
-	var err error
-	for range attempts {
-		var before, after string
-		if before, err = resolve(dir); err != nil {
-			return nil, err
+// Watch keeps the keyring in step with the directory until the context ends. Each
+// time something changed, changed is called with the outcome, in this goroutine.
+func (d *Directory) Watch(ctx context.Context, changed func(Reload)) {
+	mounted.Follow(ctx, func() {
+		if reload, differs := d.read(); differs {
+			changed(reload)
 		}
-		files, err = readFiles(before)
-		if after, _ = resolve(dir); after == before {
-			return files, err
-		}
-	}
-	return files, err
-}
-
-func resolve(dir string) (string, error) {
-	if data, err := filepath.EvalSymlinks(filepath.Join(dir, "..data")); err == nil {
-		return data, nil
-	}
-	return filepath.EvalSymlinks(dir)
-}
-
-func readFiles(dir string) (map[string]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	files := make(map[string]string, len(entries))
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "..") {
-			continue // the kubelet's own
-		}
-		value, err := readFile(filepath.Join(dir, e.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if value != nil {
-			files[e.Name()] = string(value)
-		}
-	}
-	return files, nil
-}
-
-// readFile returns nil for what is not a regular file, and never more than one byte
-// beyond what an entry may have, which then does not parse.
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	return io.ReadAll(io.LimitReader(f, maxEntryBytes+1))
+	}, d.path)
 }

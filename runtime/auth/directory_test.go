@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/mounted"
 )
 
 // secret is a directory that is published as the kubelet publishes a volume.
@@ -77,7 +77,7 @@ func TestOpenNeedsAUsableKey(t *testing.T) {
 		"nothing":    {map[string]string{}, "there is no entry in it"},
 		"no key":     {map[string]string{"alice": "hunter2"}, `entry "alice": not the JSON`},
 		"expired":    {map[string]string{"alice": encode(t, expired)}, "every key in it has expired"},
-		"far larger": {map[string]string{"alice": strings.Repeat(" ", maxEntryBytes) + "{}"}, `entry "alice"`},
+		"far larger": {map[string]string{"alice": strings.Repeat(" ", mounted.MaxEntryBytes) + "{}"}, `entry "alice"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSecret(t)
@@ -143,46 +143,5 @@ func TestReadFollowsTheDirectory(t *testing.T) {
 	reload, differs = d.read()
 	if !differs || accepted(d, key3) || len(reload.Problems) != 1 {
 		t.Errorf("without the Secret no key is left: %+v", reload)
-	}
-}
-
-// TestWatch awaits a reload after the kubelet's swap, by events and by polling.
-func TestWatch(t *testing.T) {
-	for name, watch := range map[string]func(*Directory, context.Context, chan time.Time, func(Reload)){
-		"events": func(d *Directory, ctx context.Context, _ chan time.Time, changed func(Reload)) { d.Watch(ctx, changed) },
-		"polling": func(d *Directory, ctx context.Context, ticks chan time.Time, changed func(Reload)) {
-			d.follow(ctx, nil, ticks, changed)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newSecret(t)
-			old, oldEntry := mint(t, time.Time{})
-			fresh, freshEntry := mint(t, time.Time{})
-			s.publish(map[string]string{"alice": encode(t, oldEntry)})
-			d, err := Open(s.root, "keys")
-			if err != nil {
-				t.Fatal(err)
-			}
-			reloads, ticks := make(chan Reload), make(chan time.Time, 2)
-			ctx, cancel := context.WithCancel(t.Context())
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				watch(d, ctx, ticks, func(r Reload) { reloads <- r })
-			}()
-			for _, step := range []struct {
-				entry        v1alpha1.APIKeyEntry
-				works, fails string
-			}{{freshEntry, fresh, old}, {oldEntry, old, fresh}} {
-				s.publish(map[string]string{"alice": encode(t, step.entry)})
-				ticks <- time.Now()
-				<-reloads
-				if !accepted(d, step.works) || accepted(d, step.fails) {
-					t.Error("the swapped key is not the one in force")
-				}
-			}
-			cancel()
-			<-done
-		})
 	}
 }
