@@ -6,8 +6,8 @@ const (
 	// ConditionAccepted: the spec is valid and every workflow compiles. When it is
 	// False nothing in the cluster changes, and what was accepted before keeps serving.
 	ConditionAccepted = "Accepted"
-	// ConditionReferencesResolved: every Secret that the spec names exists and can be
-	// used.
+	// ConditionReferencesResolved: everything that the spec names exists and can be
+	// used: Secrets, ConfigMaps and the cluster's own keys.
 	ConditionReferencesResolved = "ReferencesResolved"
 	// ConditionAvailable: at least replicas - maxUnavailable pods are ready, of any
 	// document.
@@ -17,6 +17,12 @@ const (
 	// ConditionSecurityPosture: every check of the production checklist passes and no
 	// risk had to be acknowledged. It never gates Ready.
 	ConditionSecurityPosture = "SecurityPosture"
+	// ConditionCredentialsCurrent: no API key has expired or is about to. It is present
+	// only with API keys, and never gates Ready.
+	ConditionCredentialsCurrent = "CredentialsCurrent"
+	// ConditionRedisReady: every ready pod can use Redis. It is present only with Redis,
+	// and never gates Ready: pods serve without.
+	ConditionRedisReady = "RedisReady"
 	// ConditionReady: Accepted, ReferencesResolved, Available and Enforced, at the
 	// current generation.
 	ConditionReady = "Ready"
@@ -40,6 +46,10 @@ const (
 	ReasonSecretInvalid   = "SecretInvalid"
 	ReasonSecretForbidden = "SecretForbidden"
 
+	ReasonConfigMapNotFound      = "ConfigMapNotFound"
+	ReasonConfigMapInvalid       = "ConfigMapInvalid"
+	ReasonClusterKeysUnavailable = "ClusterKeysUnavailable"
+
 	ReasonMinimumReplicasReady = "MinimumReplicasReady"
 	ReasonPodsNotReady         = "PodsNotReady"
 	ReasonPodFailing           = "PodFailing"
@@ -57,6 +67,12 @@ const (
 	ReasonProgressing     = "Progressing"
 	ReasonApplyFailed     = "ApplyFailed"
 	ReasonWaitingForInput = "WaitingForInput"
+
+	ReasonNothingExpires      = "NothingExpires"
+	ReasonCredentialsExpiring = "CredentialsExpiring"
+	ReasonAllPodsConnected    = "AllPodsConnected"
+	ReasonPodsDisconnected    = "PodsDisconnected"
+	ReasonNotObserved         = "NotObserved"
 )
 
 // Labels and annotations that the operator writes.
@@ -73,6 +89,10 @@ const (
 	// AnnotationSecrets on the Deployment records, for each Secret, the version that
 	// was read and its digest, so that an unchanged Secret is not read again.
 	AnnotationSecrets = "nexus.dev/secrets"
+	// AnnotationClusterIssuer on the Deployment is "Used" while the document holds the
+	// cluster's own keys, so that these are followed also while a newer generation, which
+	// may not use them, is refused.
+	AnnotationClusterIssuer = "nexus.dev/cluster-issuer"
 	// AnnotationReplicas on the Deployment is "Set" while spec.replicas is, so that
 	// the count can be handed over when it no longer is.
 	AnnotationReplicas = "nexus.dev/replicas"

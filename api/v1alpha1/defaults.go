@@ -17,7 +17,7 @@ import (
 // Replicas stays nil when it is unset: see DefaultReplicas.
 func SetDefaults(spec *NexusAppSpec) {
 	setAuthDefaults(spec)
-	setRateLimitDefaults(&spec.RateLimit)
+	setRateLimitDefaults(&spec.RateLimit, spec.Redis != nil)
 	setDefault(&spec.Input.Policy, InputStandard)
 	if spec.Input.MaxBytes.IsZero() {
 		spec.Input.MaxBytes = resource.MustParse("10Mi")
@@ -50,6 +50,17 @@ func DefaultReplicas(env Environment) int32 {
 }
 
 func setAuthDefaults(spec *NexusAppSpec) {
+	for i := range spec.Auth.JWT {
+		j := &spec.Auth.JWT[i]
+		setDefault(&j.RolesClaim, "roles")
+		setDefault(&j.ScopesClaim, "scope")
+		if len(j.Algorithms) == 0 {
+			j.Algorithms = []JWTAlgorithm{RS256, ES256, EdDSA}
+			if j.HMACSecretRef != nil {
+				j.Algorithms = []JWTAlgorithm{HS256}
+			}
+		}
+	}
 	if spec.Auth.Mode != "" {
 		return
 	}
@@ -60,14 +71,17 @@ func setAuthDefaults(spec *NexusAppSpec) {
 }
 
 // HasSource says whether any credential source is declared.
-func (a *Auth) HasSource() bool { return a.APIKeys != nil }
+func (a *Auth) HasSource() bool { return a.APIKeys != nil || len(a.JWT) > 0 }
 
-func setRateLimitDefaults(r *RateLimit) {
+func setRateLimitDefaults(r *RateLimit, shared bool) {
 	setDefault(&r.Mode, RateLimitEnforce)
 	setDefault(&r.RequestsPerMinute, 100)
 	setDefault(&r.Burst, r.RequestsPerMinute)
 	setDefault(&r.Per, PerSubject)
 	setDefault(&r.AuthFailuresPerMinute, 10)
+	if shared {
+		setDefault(&r.OnStoreError, StoreErrorLocal)
+	}
 }
 
 func setLoggingDefaults(spec *NexusAppSpec) {

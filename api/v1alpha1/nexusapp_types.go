@@ -50,12 +50,16 @@ type NexusAppList struct {
 // NexusAppSpec is the desired state of a NexusApp. Every default that depends on
 // the environment is written in defaults.go and never by the API server.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.auth) && has(self.auth.apiKeys) || (has(self.auth) && has(self.auth.mode) ? self.auth.mode == 'Disabled' : self.environment == 'Development')",message="authentication is required and no credential source is declared: set spec.auth.apiKeys.secretRef.name to a Secret made with 'nexus keys new'",fieldPath=".auth.apiKeys",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="has(self.auth) && (has(self.auth.apiKeys) || has(self.auth.jwt)) || (has(self.auth) && has(self.auth.mode) ? self.auth.mode == 'Disabled' : self.environment == 'Development')",message="authentication is required and no credential source is declared: set spec.auth.apiKeys.secretRef.name to a Secret made with 'nexus keys new', or list an issuer in spec.auth.jwt",fieldPath=".auth.apiKeys",reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule="self.environment == 'Development' || !(has(self.auth) && has(self.auth.mode) && self.auth.mode == 'Disabled') || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'AuthDisabled')",message="auth.mode Disabled outside Development lets anyone run the workflows: set it to Required, or add {name: AuthDisabled, reason: ...} to spec.acknowledgedRisks",fieldPath=".auth.mode"
-// +kubebuilder:validation:XValidation:rule="(has(self.auth) && has(self.auth.mode) ? self.auth.mode == 'Required' : self.environment != 'Development' || has(self.auth) && has(self.auth.apiKeys)) || self.workflows.all(w, !has(w.authorization) || !has(w.authorization.anyRole))",message="nobody has a role while spec.auth.mode is Disabled: remove the workflow's authorization.anyRole, or set the mode to Required and name a credential source",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="(has(self.auth) && has(self.auth.mode) ? self.auth.mode == 'Required' : self.environment != 'Development' || has(self.auth) && (has(self.auth.apiKeys) || has(self.auth.jwt))) || self.workflows.all(w, !has(w.authorization) || !has(w.authorization.anyRole) && !has(w.authorization.anyScope))",message="nobody has a role or a scope while spec.auth.mode is Disabled: remove the workflow's authorization.anyRole and anyScope, or set the mode to Required and name a credential source",fieldPath=".workflows"
 // +kubebuilder:validation:XValidation:rule="!(has(self.rateLimit) && has(self.rateLimit.mode) && self.rateLimit.mode == 'Disabled') || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'RateLimitDisabled')",message="rateLimit.mode Disabled removes the protection against floods: set it to Enforce, or add {name: RateLimitDisabled, reason: ...} to spec.acknowledgedRisks",fieldPath=".rateLimit.mode"
+// +kubebuilder:validation:XValidation:rule="!(has(self.rateLimit) && has(self.rateLimit.mode) && self.rateLimit.mode == 'Shadow') || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'RateLimitDisabled')",message="rateLimit.mode Shadow counts and refuses nobody: set it to Enforce, or add {name: RateLimitDisabled, reason: ...} to spec.acknowledgedRisks",fieldPath=".rateLimit.mode"
+// +kubebuilder:validation:XValidation:rule="!(has(self.rateLimit) && has(self.rateLimit.onStoreError) && self.rateLimit.onStoreError == 'Allow') || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'RateLimitDisabled')",message="rateLimit.onStoreError Allow removes the limit while Redis cannot be reached: set it to Local or Deny, or add {name: RateLimitDisabled, reason: ...} to spec.acknowledgedRisks",fieldPath=".rateLimit.onStoreError"
+// +kubebuilder:validation:XValidation:rule="!(has(self.rateLimit) && has(self.rateLimit.onStoreError)) || has(self.redis)",message="rateLimit.onStoreError speaks of spec.redis, which is not set: set it, or remove onStoreError",fieldPath=".rateLimit.onStoreError"
+// +kubebuilder:validation:XValidation:rule="self.environment == 'Development' || !has(self.auth) || !has(self.auth.jwt) || self.auth.jwt.all(j, !(has(j.jwksURI) ? j.jwksURI : j.issuer).startsWith('http://') || has(j.publicKeySecretRef) || has(j.hmacSecretRef))",message="keys that are fetched over http:// could be anybody's: write https://, and name a private authority in spec.trust.caBundle",fieldPath=".auth.jwt"
 // +kubebuilder:validation:XValidation:rule="!(has(self.rateLimit) && has(self.rateLimit.mode) && self.rateLimit.mode == 'Disabled') || self.workflows.all(w, !has(w.rateLimit) || !has(w.rateLimit.requestsPerMinute))",message="spec.rateLimit.mode Disabled switches the workflows' own buckets off too: remove the workflow's rateLimit, or set the mode to Enforce",fieldPath=".workflows"
-// +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || has(self.rateLimit) && has(self.rateLimit.mode) && self.rateLimit.mode == 'Disabled' || has(self.replicas) && self.replicas <= 1 || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'PerPodLimits')",message="in Production the replicas would each count their own rate limits, so that N pods let N times as much through: add {name: PerPodLimits, reason: ...} to spec.acknowledgedRisks",fieldPath=".rateLimit"
+// +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || has(self.rateLimit) && has(self.rateLimit.mode) && self.rateLimit.mode == 'Disabled' || has(self.redis) || has(self.replicas) && self.replicas <= 1 || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'PerPodLimits')",message="in Production the replicas would each count their own rate limits, so that N pods let N times as much through: set spec.redis, or add {name: PerPodLimits, reason: ...} to spec.acknowledgedRisks",fieldPath=".rateLimit"
 // +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || !has(self.replicas) || self.replicas != 1 || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'SingleReplica')",message="Production runs at least 2 replicas: raise spec.replicas, or add {name: SingleReplica, reason: ...} to spec.acknowledgedRisks",fieldPath=".replicas"
 // +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || !(has(self.networkPolicy) && has(self.networkPolicy.mode) && self.networkPolicy.mode == 'Disabled') || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'UnrestrictedEgress')",message="networkPolicy.mode Disabled in Production leaves the pods' traffic open: set it to Managed, or add {name: UnrestrictedEgress, reason: ...} to spec.acknowledgedRisks",fieldPath=".networkPolicy.mode"
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.requestTimeoutSeconds) || self.workflows.all(w, !has(w.timeoutSeconds) || w.timeoutSeconds <= self.limits.requestTimeoutSeconds)",message="a workflow's timeoutSeconds may not exceed spec.limits.requestTimeoutSeconds: lower it, or raise that",fieldPath=".workflows"
@@ -104,6 +108,19 @@ type NexusAppSpec struct {
 	// input holds the rules that every input passes, on every channel.
 	// +optional
 	Input Input `json:"input,omitzero"`
+
+	// redis is what the replicas share: with it, rate limits hold over all of
+	// them together.
+	// +optional
+	Redis *Redis `json:"redis,omitzero"`
+
+	// egress says what the pods may reach.
+	// +optional
+	Egress Egress `json:"egress,omitzero"`
+
+	// trust says whose certificates are trusted.
+	// +optional
+	Trust Trust `json:"trust,omitzero"`
 
 	// limits bounds what one pod does at once and for how long.
 	// +optional
@@ -177,7 +194,7 @@ const (
 	// RiskAuthDisabled: anyone who reaches the pods runs the workflows.
 	RiskAuthDisabled RiskName = "AuthDisabled"
 	// RiskRateLimitDisabled: nothing bounds how often a caller runs a
-	// workflow.
+	// workflow, always (rateLimit.mode) or at times (onStoreError: Allow).
 	RiskRateLimitDisabled RiskName = "RateLimitDisabled"
 	// RiskPerPodLimits: every pod counts its own limits, so N pods let N times
 	// as much through.
@@ -219,8 +236,8 @@ type NexusAppStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Accepted, ReferencesResolved, Available, Enforced,
-	// SecurityPosture and Ready; Reconciling and Stalled only while they are
-	// true.
+	// SecurityPosture and Ready; CredentialsCurrent with API keys; RedisReady
+	// with Redis; Reconciling and Stalled only while they are true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -5,44 +5,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Auth says who may call the workflows.
-type Auth struct {
-	// mode is Required or Disabled. Default: Required in Staging and
-	// Production and wherever a credential source is declared, else Disabled.
-	// +optional
-	Mode AuthMode `json:"mode,omitempty"`
-
-	// apiKeys accepts API keys, as "Authorization: Bearer KEY" or "X-API-Key:
-	// KEY".
-	// +optional
-	APIKeys *APIKeys `json:"apiKeys,omitzero"`
-}
-
-// AuthMode says whether a caller must present a credential.
-// +kubebuilder:validation:Enum=Required;Disabled
-type AuthMode string
-
-// The authentication modes.
-const (
-	AuthRequired AuthMode = "Required"
-	AuthDisabled AuthMode = "Disabled"
-)
-
-// APIKeys names the Secret with the API keys' digests.
-type APIKeys struct {
-	// secretRef names a Secret of the same namespace. Each entry's key is the
-	// client's name, optionally followed by a dot and anything that tells its
-	// keys apart (two live entries of one client allow a rotation without
-	// downtime); each value is the JSON that 'nexus keys new --client NAME'
-	// prints.
-	// +required
-	SecretRef LocalReference `json:"secretRef,omitzero"`
-}
-
 // RateLimit bounds how often callers may run workflows. Executions consume;
 // listing, discovery and health do not.
 type RateLimit struct {
-	// mode is Enforce or Disabled. Default: Enforce. Disabled needs the
+	// mode is Enforce, Shadow (a spent limit is counted and logged, and refuses
+	// nobody) or Disabled. Default: Enforce. Shadow and Disabled need the
 	// acknowledged risk RateLimitDisabled.
 	// +optional
 	Mode RateLimitMode `json:"mode,omitempty"`
@@ -66,6 +33,13 @@ type RateLimit struct {
 	// +optional
 	Per RateLimitPer `json:"per,omitempty"`
 
+	// onStoreError says what happens while spec.redis cannot be reached: Local
+	// (every pod counts by itself until it can), Deny (503), or Allow (no
+	// limit, which needs the acknowledged risk RateLimitDisabled). Only with
+	// spec.redis. Default: Local.
+	// +optional
+	OnStoreError StoreErrorMode `json:"onStoreError,omitempty"`
+
 	// authFailuresPerMinute is how many refused credentials one client IP may
 	// present before further refusals are answered with 429. Requests without
 	// a credential and requests with a valid one spend nothing. Default: 10.
@@ -86,13 +60,25 @@ type RateLimit struct {
 }
 
 // RateLimitMode says what a spent limit does.
-// +kubebuilder:validation:Enum=Enforce;Disabled
+// +kubebuilder:validation:Enum=Enforce;Shadow;Disabled
 type RateLimitMode string
 
 // The rate limit modes.
 const (
 	RateLimitEnforce  RateLimitMode = "Enforce"
+	RateLimitShadow   RateLimitMode = "Shadow"
 	RateLimitDisabled RateLimitMode = "Disabled"
+)
+
+// StoreErrorMode says what a limit does while its store cannot be reached.
+// +kubebuilder:validation:Enum=Local;Deny;Allow
+type StoreErrorMode string
+
+// The ways to go on without the store.
+const (
+	StoreErrorLocal StoreErrorMode = "Local"
+	StoreErrorDeny  StoreErrorMode = "Deny"
+	StoreErrorAllow StoreErrorMode = "Allow"
 )
 
 // RateLimitPer says who shares a bucket.
@@ -300,4 +286,24 @@ type Authorization struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=128
 	AnyRole []string `json:"anyRole,omitempty"`
+
+	// anyScope lets in callers whose token has at least one of these scopes.
+	// API keys have no scopes.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	AnyScope []string `json:"anyScope,omitempty"`
+
+	// when is a CEL expression that has to be true, besides anyRole and
+	// anyScope. It sees input (what the caller sent, after it matched the input
+	// schema) and subject (id, name, issuer, roles, scopes), and may cost a
+	// bounded number of steps: size(input.items) <= 10 || 'bulk' in
+	// subject.roles
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	When string `json:"when,omitempty"`
 }

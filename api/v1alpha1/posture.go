@@ -31,21 +31,24 @@ func Posture(spec *NexusAppSpec) []Check {
 		replicas = *spec.Replicas
 	}
 	limited := spec.RateLimit.Mode == RateLimitEnforce
+	unlimited, limitFix := "nothing bounds how often callers run workflows", "set spec.rateLimit.mode to Enforce"
+	if limited {
+		unlimited, limitFix = "nothing bounds how often callers run workflows while Redis cannot be reached", "set spec.rateLimit.onStoreError to Local or Deny"
+	}
 	return []Check{
 		check("Authentication", spec.Auth.Mode == AuthRequired, strict, RiskAuthDisabled,
 			"callers must present a credential", "anyone who reaches the pods runs the workflows",
 			"set spec.auth.mode to Required and name a credential source"),
-		check("RateLimit", limited, true, RiskRateLimitDisabled,
-			"callers are rate limited", "nothing bounds how often callers run workflows",
-			"set spec.rateLimit.mode to Enforce"),
+		check("RateLimit", limited && spec.RateLimit.OnStoreError != StoreErrorAllow, true, RiskRateLimitDisabled,
+			"callers are rate limited", unlimited, limitFix),
 		check("RateLimitAtLeast100", !limited || spec.RateLimit.RequestsPerMinute >= 100, false, "",
 			"the limit is at least the guide's 100 requests a minute",
 			fmt.Sprintf("the limit of %d requests a minute is below the guide's 100", spec.RateLimit.RequestsPerMinute),
 			"raise spec.rateLimit.requestsPerMinute to 100 or more, if callers run into it"),
-		check("SharedLimits", !limited || replicas <= 1, production, RiskPerPodLimits,
+		check("SharedLimits", !limited || spec.Redis != nil || replicas <= 1, production, RiskPerPodLimits,
 			"the limit holds over all replicas",
 			fmt.Sprintf("each of %d pods counts its own limits, so that together they let %d times as much through", replicas, replicas),
-			"run one replica, or divide the limit by the number of replicas"),
+			"set spec.redis"),
 		check("Replicas", replicas == 0 || replicas >= 2, production, RiskSingleReplica,
 			"a restart is no outage", "a restart of the only pod is an outage",
 			"set spec.replicas to 2 or more"),

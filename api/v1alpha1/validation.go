@@ -37,6 +37,8 @@ func Validate(app *NexusApp) field.ErrorList {
 	spec, path := &app.Spec, field.NewPath("spec")
 	errs = append(errs, validateRisks(spec, path)...)
 	errs = append(errs, validateAuth(spec, path.Child("auth"))...)
+	errs = append(errs, validateStoreError(spec, path.Child("rateLimit", "onStoreError"))...)
+	errs = append(errs, validateEgress(&spec.Egress, path.Child("egress"))...)
 	errs = append(errs, validateTrustedProxies(spec.RateLimit.TrustedProxies, path.Child("rateLimit", "trustedProxies"))...)
 	errs = append(errs, validateMaxBytes(spec, path.Child("input", "maxBytes"))...)
 	errs = append(errs, validateResources(spec, path)...)
@@ -61,10 +63,9 @@ func validateRisks(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 	refuse := map[RiskName]*field.Error{
 		RiskAuthDisabled: field.Invalid(path.Child("auth", "mode"), spec.Auth.Mode,
 			"auth.mode Disabled outside Development lets anyone run the workflows: set it to Required, or add {name: AuthDisabled, reason: ...} to spec.acknowledgedRisks"),
-		RiskRateLimitDisabled: field.Invalid(path.Child("rateLimit", "mode"), spec.RateLimit.Mode,
-			"rateLimit.mode Disabled removes the protection against floods: set it to Enforce, or add {name: RateLimitDisabled, reason: ...} to spec.acknowledgedRisks"),
+		RiskRateLimitDisabled: unlimited(&spec.RateLimit, path.Child("rateLimit")),
 		RiskPerPodLimits: field.Invalid(path.Child("rateLimit"), "",
-			"in Production the replicas would each count their own rate limits, so that N pods let N times as much through: add {name: PerPodLimits, reason: ...} to spec.acknowledgedRisks"),
+			"in Production the replicas would each count their own rate limits, so that N pods let N times as much through: set spec.redis, or add {name: PerPodLimits, reason: ...} to spec.acknowledgedRisks"),
 		RiskSingleReplica: field.Invalid(path.Child("replicas"), spec.Replicas,
 			"Production runs at least 2 replicas: raise spec.replicas, or add {name: SingleReplica, reason: ...} to spec.acknowledgedRisks"),
 		RiskUnrestrictedEgress: field.Invalid(path.Child("networkPolicy", "mode"), spec.NetworkPolicy.Mode,
@@ -79,12 +80,17 @@ func validateRisks(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 	return errs
 }
 
-func validateAuth(spec *NexusAppSpec, path *field.Path) field.ErrorList {
-	if spec.Auth.Mode != AuthRequired || spec.Auth.HasSource() {
-		return nil
+// unlimited says which of the ways not to limit is refused.
+func unlimited(r *RateLimit, path *field.Path) *field.Error {
+	const acknowledge = ", or add {name: RateLimitDisabled, reason: ...} to spec.acknowledgedRisks"
+	switch r.Mode {
+	case RateLimitDisabled:
+		return field.Invalid(path.Child("mode"), r.Mode, "rateLimit.mode Disabled removes the protection against floods: set it to Enforce"+acknowledge)
+	case RateLimitShadow:
+		return field.Invalid(path.Child("mode"), r.Mode, "rateLimit.mode Shadow counts and refuses nobody: set it to Enforce"+acknowledge)
+	default:
+		return field.Invalid(path.Child("onStoreError"), r.OnStoreError, "rateLimit.onStoreError Allow removes the limit while Redis cannot be reached: set it to Local or Deny"+acknowledge)
 	}
-	return field.ErrorList{field.Required(path.Child("apiKeys"),
-		"authentication is required and no credential source is declared: set spec.auth.apiKeys.secretRef.name to a Secret made with 'nexus keys new'")}
 }
 
 func validateTrustedProxies(proxies []string, path *field.Path) field.ErrorList {
@@ -144,9 +150,9 @@ func validateWorkflow(w *Workflow, spec *NexusAppSpec, at *field.Path) field.Err
 		errs = append(errs, field.Forbidden(at.Child("rateLimit"),
 			"spec.rateLimit.mode Disabled switches the workflows' own buckets off too: remove the workflow's rateLimit, or set the mode to Enforce"))
 	}
-	if len(w.Authorization.AnyRole) > 0 && spec.Auth.Mode == AuthDisabled {
-		errs = append(errs, field.Forbidden(at.Child("authorization", "anyRole"),
-			"nobody has a role while spec.auth.mode is Disabled: remove the workflow's authorization.anyRole, or set the mode to Required and name a credential source"))
+	if len(w.Authorization.AnyRole)+len(w.Authorization.AnyScope) > 0 && spec.Auth.Mode == AuthDisabled {
+		errs = append(errs, field.Forbidden(at.Child("authorization"),
+			"nobody has a role or a scope while spec.auth.mode is Disabled: remove the workflow's authorization.anyRole and anyScope, or set the mode to Required and name a credential source"))
 	}
 	definition := at.Child("definition")
 	if size := len(w.Definition.Raw); size > MaxDefinitionBytes {

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	kjson "sigs.k8s.io/json"
@@ -37,9 +38,28 @@ type Document struct {
 	Auth              v1alpha1.Auth               `json:"auth"`
 	RateLimit         v1alpha1.RateLimit          `json:"rateLimit"`
 	Input             v1alpha1.Input              `json:"input"`
+	Redis             *v1alpha1.Redis             `json:"redis,omitempty"`
+	Egress            v1alpha1.Egress             `json:"egress,omitzero"`
+	Trust             v1alpha1.Trust              `json:"trust,omitzero"`
 	Limits            v1alpha1.Limits             `json:"limits"`
 	Logging           v1alpha1.Logging            `json:"logging"`
 	Workflows         []v1alpha1.Workflow         `json:"workflows"`
+	// Cluster is the issuer of the cluster's own tokens. It is set exactly when
+	// NeedsCluster says so, by whoever renders the document.
+	Cluster *ClusterIssuer `json:"cluster,omitempty"`
+}
+
+// ClusterIssuer is what verifying the cluster's own tokens takes.
+type ClusterIssuer struct {
+	// Issuer is the claim iss of the cluster's tokens.
+	Issuer string `json:"issuer"`
+	// Keys is the cluster's JWK set, of public keys.
+	Keys json.RawMessage `json:"keys"`
+}
+
+// NeedsCluster says whether an issuer of the document is the cluster itself.
+func (d *Document) NeedsCluster() bool {
+	return slices.ContainsFunc(d.Auth.JWT, func(j v1alpha1.JWTIssuer) bool { return j.Issuer == v1alpha1.KubernetesIssuer })
 }
 
 // FromApp renders the document of an app. Defaults are filled in first; the error
@@ -56,6 +76,7 @@ func FromApp(app *v1alpha1.NexusApp) (Document, field.ErrorList) {
 		Version: Version, Name: app.Name, Namespace: app.Namespace, Environment: spec.Environment,
 		AcknowledgedRisks: spec.AcknowledgedRisks,
 		Auth:              spec.Auth, RateLimit: spec.RateLimit, Input: spec.Input, Limits: spec.Limits,
+		Redis: spec.Redis, Egress: spec.Egress, Trust: spec.Trust,
 		Logging: spec.Logging, Workflows: spec.Workflows,
 	}, nil
 }

@@ -194,7 +194,7 @@ func TestFromAppLeavesTheAppAlone(t *testing.T) {
 
 func TestFromAppRefuses(t *testing.T) {
 	app := readApp(t, manifests["production"])
-	app.Spec.AcknowledgedRisks = nil
+	app.Spec.AcknowledgedRisks, app.Spec.Redis = nil, nil
 	d, errs := FromApp(app)
 	if len(errs) != 1 || !strings.Contains(errs[0].Error(), "PerPodLimits") {
 		t.Errorf("got %v", errs)

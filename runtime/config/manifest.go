@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -29,6 +30,15 @@ func (p Problem) String() string {
 		return p.Message
 	}
 	return p.Field + ": " + p.Message
+}
+
+// Join makes one error of problems, with one line for each.
+func Join(problems []Problem) error {
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		lines[i] = p.String()
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // ReadManifest reads the NexusApp of a manifest in YAML or JSON. Exactly one of its

@@ -24,6 +24,7 @@ func (d *Document) validate() error {
 		Spec: v1alpha1.NexusAppSpec{
 			Environment: d.Environment, AcknowledgedRisks: d.AcknowledgedRisks, Auth: d.Auth, RateLimit: d.RateLimit,
 			Input: d.Input, Limits: d.Limits, Logging: d.Logging, Workflows: d.Workflows,
+			Redis: d.Redis, Egress: d.Egress, Trust: d.Trust,
 		},
 	}
 	tree, err := asTree(app)
@@ -32,6 +33,9 @@ func (d *Document) validate() error {
 	}
 	if problems := checkSchema(tree); len(problems) > 0 {
 		return joined(problems)
+	}
+	if d.NeedsCluster() != (d.Cluster != nil) {
+		return errors.New("cluster: is there exactly when an issuer of spec.auth.jwt is 'kubernetes': render the document again")
 	}
 	defaulted := app.DeepCopy()
 	v1alpha1.SetDefaults(&defaulted.Spec)
@@ -93,14 +97,10 @@ func findMissing(got, want any, path string) []Problem {
 	return problems
 }
 
-// joined is nil when there is no problem.
+// joined is nil when there is no problem, and else an error of one line.
 func joined(problems []Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	lines := make([]string, len(problems))
-	for i, p := range problems {
-		lines[i] = p.String()
-	}
-	return errors.New(strings.Join(lines, "; "))
+	return errors.New(strings.ReplaceAll(Join(problems).Error(), "\n", "; "))
 }
