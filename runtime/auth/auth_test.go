@@ -32,6 +32,16 @@ func TestNewKey(t *testing.T) {
 	}
 }
 
+// What is meant to be a key is never taken for a token, and the other way round.
+func TestIsKey(t *testing.T) {
+	key, _ := mint(t, time.Time{})
+	for credential, want := range map[string]bool{key: true, key[:10]: true, "nxs_": true, "nxs": false, "": false, "eyJhbGciOiJub25lIn0.e30.": false} {
+		if IsKey(credential) != want {
+			t.Errorf("IsKey(%q) is %v", credential, !want)
+		}
+	}
+}
+
 func TestToken(t *testing.T) {
 	for _, c := range []struct {
 		name          string
@@ -101,7 +111,11 @@ func TestAuthenticate(t *testing.T) {
 			}
 		})
 	}
-	p, _ := ring.Authenticate(key, now)
+	p, _ := ring.Authenticate(rotated, now)
+	if p.Name != "alice" || p.Issuer != "" || !p.Expires.Equal(entry2.Expires) {
+		t.Errorf("the principal of a key is %+v", p)
+	}
+	p, _ = ring.Authenticate(key, now)
 	if !p.HasAnyRole([]string{"seller", "auditor"}) || p.HasAnyRole([]string{"seller"}) || p.HasAnyRole(nil) {
 		t.Errorf("roles of %+v", p)
 	}

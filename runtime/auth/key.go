@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 )
@@ -66,6 +67,10 @@ func randomBase62(n int) (string, error) {
 	}
 	return string(out), nil
 }
+
+// IsKey says whether a credential is meant to be an API key, and not a token: no token
+// starts like one.
+func IsKey(credential string) bool { return strings.HasPrefix(credential, keyPrefix) }
 
 // LooksLikeKey says whether s holds something of the form of an API key, for refusing
 // keys where they do not belong.

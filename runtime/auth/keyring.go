@@ -77,9 +77,10 @@ func (k *Keyring) add(name string, e v1alpha1.APIKeyEntry) bool {
 	if _, taken := k.records[id]; taken {
 		return false
 	}
+	client := v1alpha1.APIKeyClient(name)
 	r := &record{
 		expires:   e.Expires,
-		principal: &Principal{Subject: "key|" + v1alpha1.APIKeyClient(name), Roles: e.Roles},
+		principal: &Principal{Subject: "key|" + client, Name: client, Roles: e.Roles, Expires: e.Expires},
 	}
 	// The parser of entries has checked that these are 32 bytes.
 	if _, err := hex.Decode(r.digest[:], []byte(e.SHA256)); err != nil {
