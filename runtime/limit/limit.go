@@ -5,6 +5,8 @@ package limit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"math/bits"
 	"net/netip"
 	"strconv"
@@ -21,9 +23,15 @@ type Caller struct {
 // Store holds the buckets of all callers.
 type Store interface {
 	// Take consumes one from the caller's bucket of every policy, or from none when one
-	// of them is spent. The policies have no duplicates and there are at most 32.
+	// of them is spent. The policies have no duplicates and there are at most maxPolicies.
 	Take(ctx context.Context, now time.Time, who Caller, policies []*Policy) (Verdict, error)
+	// Spent says whether the caller's bucket is known here to be spent now. It asks
+	// nobody and consumes nothing.
+	Spent(now time.Time, who Caller, policy *Policy) bool
 }
+
+// maxPolicies is how many buckets one request can have.
+const maxPolicies = 8
 
 // Verdict is what a Store says of one request.
 type Verdict struct {
@@ -40,6 +48,8 @@ type Verdict struct {
 	Reset time.Duration
 	// Violated has a bit for the index of each violated policy.
 	Violated uint32
+	// Unlimited says that nothing was counted, so the figures say nothing.
+	Unlimited bool
 }
 
 // Names returns the names of the violated policies; the result is not to be changed.
@@ -76,13 +86,19 @@ type Policy struct {
 	// PerMinute is the sustained rate and Burst how many pass at once; both at least 1.
 	PerMinute, Burst int64
 	names            [1]string
+	// id is the hash of the name, rate and burst the numbers as text: what a Redis sees.
+	id, rate, burst string
 	// step is the time that one request costs, span that of a burst.
 	step, span instant
 }
 
 // NewPolicy returns a policy; both numbers are from 1 to 1,000,000.
 func NewPolicy(name string, perMinute, burst int32) *Policy {
-	p := &Policy{Name: name, names: [1]string{name}, PerMinute: int64(perMinute), Burst: int64(burst)}
+	hash := sha256.Sum256([]byte(name))
+	p := &Policy{
+		Name: name, names: [1]string{name}, PerMinute: int64(perMinute), Burst: int64(burst),
+		id: hex.EncodeToString(hash[:8]), rate: strconv.Itoa(int(perMinute)), burst: strconv.Itoa(int(burst)),
+	}
 	p.step = instant{minute / p.PerMinute, minute % p.PerMinute}
 	p.span = instant{minute * p.Burst / p.PerMinute, minute * p.Burst % p.PerMinute}
 	return p
@@ -141,6 +157,31 @@ func (p *Policy) attempt(full instant, now int64) (next instant, wait time.Durat
 		return next, 0
 	}
 	return next, p.sub(earliest, instant{micros: now}).ceil()
+}
+
+// judge says what one more request gets from buckets that are full at the instants
+// full. When it passes, full holds afterwards when each bucket will be full again.
+func judge(now int64, policies []*Policy, full []instant) Verdict {
+	v := Verdict{Allowed: true}
+	for i, p := range policies {
+		if _, wait := p.attempt(full[i], now); wait > 0 {
+			v.Allowed = false
+			v.Violated |= 1 << i
+			if wait > v.RetryAfter {
+				v.RetryAfter, v.Reset, v.Tightest = wait, wait, i
+			}
+		}
+	}
+	if !v.Allowed {
+		return v
+	}
+	for i, p := range policies {
+		full[i], _ = p.attempt(full[i], now)
+		if left := p.remaining(full[i], now); i == 0 || left < v.Remaining {
+			v.Tightest, v.Remaining, v.Reset = i, left, p.sub(full[i], instant{micros: now}).ceil()
+		}
+	}
+	return v
 }
 
 // remaining is how many requests would still pass a bucket that is full at the

@@ -50,49 +50,76 @@ func NewMemory(start time.Time) *Memory {
 
 // Take implements Store; the error is always nil.
 func (m *Memory) Take(_ context.Context, at time.Time, who Caller, policies []*Policy) (Verdict, error) {
-	now := at.Sub(m.start).Microseconds()
-	s := &m.shards[maphash.Comparable(m.seed, who)%shards]
+	now := m.micros(at)
+	var buckets [maxPolicies]*instant
+	var full [maxPolicies]instant
+	s := m.shard(who)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := s.check(now, who, policies)
+	for i, p := range policies {
+		if b, ok := s.buckets[bucketKey{who, p}]; ok { // else it is full
+			buckets[i], full[i] = b, *b
+		}
+	}
+	v := judge(now, policies, full[:len(policies)])
 	if !v.Allowed {
 		return v, nil
 	}
 	for i, p := range policies {
-		full := s.bucket(bucketKey{who, p}, now, m.bound)
-		next, _ := p.attempt(*full, now)
-		*full = next
-		if left := p.remaining(next, now); i == 0 || left < v.Remaining {
-			v.Tightest, v.Remaining, v.Reset = i, left, p.sub(next, instant{micros: now}).ceil()
+		if buckets[i] == nil {
+			buckets[i] = s.add(bucketKey{who, p}, now, m.bound)
 		}
+		*buckets[i] = full[i]
 	}
 	return v, nil
 }
 
-// check looks at every bucket and changes none.
-func (s *shard) check(now int64, who Caller, policies []*Policy) Verdict {
-	v := Verdict{Allowed: true}
+// Spent implements Store.
+func (m *Memory) Spent(at time.Time, who Caller, policy *Policy) bool {
+	return !m.look(at, who, []*Policy{policy}).Allowed
+}
+
+// look is what Take would say, were nothing consumed; the figures of a request that
+// would pass are left out.
+func (m *Memory) look(at time.Time, who Caller, policies []*Policy) Verdict {
+	var full [maxPolicies]instant
+	s := m.shard(who)
+	s.mu.Lock()
 	for i, p := range policies {
-		full, ok := s.buckets[bucketKey{who, p}]
-		if !ok {
-			continue // a full bucket passes at least one request
+		if b, ok := s.buckets[bucketKey{who, p}]; ok {
+			full[i] = *b
 		}
-		if _, wait := p.attempt(*full, now); wait > 0 {
-			v.Allowed = false
-			v.Violated |= 1 << i
-			if wait > v.RetryAfter {
-				v.RetryAfter, v.Reset, v.Tightest = wait, wait, i
-			}
-		}
+	}
+	s.mu.Unlock()
+	v := judge(m.micros(at), policies, full[:len(policies)])
+	if v.Allowed {
+		return Verdict{Allowed: true}
 	}
 	return v
 }
 
-// bucket returns a bucket, a new one being full.
-func (s *shard) bucket(key bucketKey, now int64, bound int) *instant {
-	if full, ok := s.buckets[key]; ok {
-		return full
+// set makes a bucket one that is full at an instant, on this store's clock.
+func (m *Memory) set(at time.Time, who Caller, policy *Policy, full instant) {
+	s := m.shard(who)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := bucketKey{who, policy}
+	b, ok := s.buckets[key]
+	if !ok {
+		b = s.add(key, m.micros(at), m.bound)
 	}
+	*b = full
+}
+
+// micros is a time on the clock of this store.
+func (m *Memory) micros(at time.Time) int64 { return at.Sub(m.start).Microseconds() }
+
+func (m *Memory) shard(who Caller) *shard {
+	return &m.shards[maphash.Comparable(m.seed, who)%shards]
+}
+
+// add adds a bucket, and makes room for it when there is none.
+func (s *shard) add(key bucketKey, now int64, bound int) *instant {
 	if len(s.buckets) >= bound {
 		s.evict(now)
 	}

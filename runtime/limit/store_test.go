@@ -15,6 +15,8 @@ type harness struct {
 	Store
 	now     func() time.Time
 	advance func(time.Duration)
+	// steps is how far to go where more steps find more.
+	steps int
 }
 
 func (h harness) take(t *testing.T, who Caller, policies ...*Policy) Verdict {
@@ -34,6 +36,7 @@ func TestMemory(t *testing.T) {
 			Store:   NewMemory(now),
 			now:     func() time.Time { mu.Lock(); defer mu.Unlock(); return now },
 			advance: func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) },
+			steps:   20_000,
 		}
 	})
 }
@@ -47,6 +50,7 @@ func testStore(t *testing.T, open func(*testing.T) harness) {
 	t.Run("CallersAreApart", func(t *testing.T) { testCallersAreApart(t, open(t)) })
 	t.Run("AllOrNothing", func(t *testing.T) { testAllOrNothing(t, open(t)) })
 	t.Run("Tightest", func(t *testing.T) { testTightest(t, open(t)) })
+	t.Run("Spent", func(t *testing.T) { testSpent(t, open(t)) })
 	t.Run("Concurrent", func(t *testing.T) { testConcurrent(t, open(t)) })
 }
 
@@ -86,7 +90,7 @@ func testExactOverTime(t *testing.T, open func(*testing.T) harness) {
 		h, p := open(t), NewPolicy("app", rate, 50)
 		random := rand.New(rand.NewPCG(uint64(rate), 1))
 		var passed, elapsed int64
-		for range 20_000 {
+		for range h.steps {
 			// Between none and about two requests' time, so that the bucket stays spent.
 			d := random.Int64N(2*minute/int64(rate) + 2)
 			for h.take(t, alice, p).Allowed {
@@ -150,6 +154,29 @@ func testTightest(t *testing.T, h harness) {
 	}
 	if v := h.take(t, bob, narrow, wide); v.Tightest != 0 || v.Remaining != 1 {
 		t.Errorf("the first policy is tighter: %+v", v)
+	}
+}
+
+func testSpent(t *testing.T, h harness) {
+	p, other := NewPolicy("app", 60, 2), NewPolicy("other", 60, 5)
+	for i, spent := range []bool{false, false, true} {
+		for range 3 { // looking consumes nothing
+			if h.Spent(h.now(), alice, p) != spent {
+				t.Errorf("after %d of 2 requests, spent is %v", i, !spent)
+			}
+		}
+		h.take(t, alice, p, other)
+	}
+	if h.Spent(h.now(), alice, other) || h.Spent(h.now(), bob, p) {
+		t.Error("a bucket is spent because another one is")
+	}
+	h.advance(time.Second - time.Microsecond)
+	if !h.Spent(h.now(), alice, p) {
+		t.Error("it is not spent, a microsecond too early")
+	}
+	h.advance(time.Microsecond)
+	if h.Spent(h.now(), alice, p) || !h.take(t, alice, p).Allowed {
+		t.Error("it is spent although one request is allowed again")
 	}
 }
 
