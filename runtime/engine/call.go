@@ -6,6 +6,7 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/authz"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/limit"
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
@@ -57,6 +58,7 @@ type Call struct {
 
 	inputs  any
 	reason  auth.Reason
+	denied  string
 	entered bool
 	// held is how many bytes of the budget for bodies the call holds.
 	held int64
@@ -75,6 +77,7 @@ type Workflow struct {
 	Program *workflow.Program
 	// Policies are the rate limits of an execution; none when limits are off.
 	Policies  []*limit.Policy
+	condition *authz.Condition
 	timeout   time.Duration
 	hasSchema bool
 }
@@ -83,8 +86,24 @@ func (w *Workflow) exposes(channel v1alpha1.Channel) bool {
 	return slices.Contains(w.Expose, channel)
 }
 
-// admits says whether the principal may run the workflow. Without a list of roles
-// everyone may who is authenticated as the document asks.
-func (w *Workflow) admits(p *auth.Principal) bool {
-	return len(w.Authorization.AnyRole) == 0 || p != nil && p.HasAnyRole(w.Authorization.AnyRole)
+// Why a caller may not run a workflow; reasons of AccessDenied events.
+const (
+	deniedRole      = "role"
+	deniedScope     = "scope"
+	deniedCondition = "condition"
+)
+
+// admits says whether the principal has the roles and scopes to run the workflow, or
+// which of the two it lacks. Without lists everyone may who is authenticated as the
+// document asks.
+func (w *Workflow) admits(p *auth.Principal) (lacks string) {
+	roles, scopes := w.Authorization.AnyRole, w.Authorization.AnyScope
+	switch {
+	case len(roles) > 0 && (p == nil || !p.HasAnyRole(roles)):
+		return deniedRole
+	case len(scopes) > 0 && (p == nil || !p.HasAnyScope(scopes)):
+		return deniedScope
+	default:
+		return ""
+	}
 }

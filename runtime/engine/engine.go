@@ -14,6 +14,7 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/compile"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/limit"
@@ -24,8 +25,12 @@ import (
 type Deps struct {
 	// Keys are the API keys; nil when the document declares none.
 	Keys *auth.Directory
-	// Store holds the rate limit buckets.
-	Store limit.Store
+	// Tokens verifies JSON Web Tokens; nil when the document names no issuer.
+	Tokens *auth.Tokens
+	// Limits holds the rate limit buckets, and Failures those of refused credentials.
+	Limits, Failures limit.Store
+	// Local holds the buckets that only matter to this pod.
+	Local *limit.Memory
 	// Bodies bounds the request bodies in flight, in bytes.
 	Bodies *limit.Budget
 	// Recorder is told what happens.
@@ -40,10 +45,13 @@ type Engine struct {
 	Deps
 	name      string
 	auth      v1alpha1.Auth
+	refusals  map[auth.Reason]*fault.Error
 	per       v1alpha1.RateLimitPer
+	shadow    bool
 	rules     *validate.Rules
 	proxies   limit.Proxies
 	failures  []*limit.Policy
+	verifying []*limit.Policy
 	workflows []*Workflow
 	byName    map[string]*Workflow
 	capacity  int64
@@ -61,38 +69,40 @@ var steps = [...]func(*Engine, context.Context, *Call) error{
 	(*Engine).enter,
 	(*Engine).read,
 	(*Engine).check,
+	(*Engine).permit,
 	(*Engine).run,
 }
 
-// New compiles every workflow of a document. The error names each workflow and the
-// JSON pointer of each problem of its definition.
+// New compiles every workflow of a document. The error has one line for each problem,
+// with the field and, within a definition, the JSON pointer.
 func New(doc config.Document, deps Deps) (*Engine, error) {
 	proxies, err := limit.NewProxies(doc.RateLimit.TrustedProxies)
 	if err != nil {
 		return nil, err
 	}
-	if doc.Auth.Mode == v1alpha1.AuthRequired && deps.Keys == nil {
+	if doc.Auth.Mode == v1alpha1.AuthRequired && deps.Keys == nil && deps.Tokens == nil {
 		return nil, errors.New("auth.mode is Required and there is no credential source")
 	}
 	e := &Engine{
-		Deps: deps, name: doc.Name, auth: doc.Auth, per: doc.RateLimit.Per,
-		rules: validate.New(doc.Input), proxies: proxies,
-		failures: []*limit.Policy{limit.NewPolicy(PolicyAuthFailures, doc.RateLimit.AuthFailuresPerMinute, doc.RateLimit.AuthFailuresPerMinute)},
-		byName:   make(map[string]*Workflow, len(doc.Workflows)),
-		capacity: int64(doc.Limits.MaxConcurrentWorkflows),
+		Deps: deps, name: doc.Name, auth: doc.Auth, refusals: refusalsFor(doc.Auth), per: doc.RateLimit.Per,
+		shadow: doc.RateLimit.Mode == v1alpha1.RateLimitShadow,
+		rules:  validate.New(doc.Input), proxies: proxies,
+		failures:  []*limit.Policy{limit.NewPolicy(PolicyAuthFailures, doc.RateLimit.AuthFailuresPerMinute, doc.RateLimit.AuthFailuresPerMinute)},
+		verifying: []*limit.Policy{limit.NewPolicy(PolicyAuthFailures, verificationsPerMinute, verificationsAtOnce)},
+		byName:    make(map[string]*Workflow, len(doc.Workflows)),
+		capacity:  int64(doc.Limits.MaxConcurrentWorkflows),
 	}
-	var problems []error
+	compiled, problems := compile.Workflows(doc.Workflows)
+	if len(problems) > 0 {
+		return nil, config.Join(problems)
+	}
 	app := appPolicies(doc.RateLimit)
-	for i := range doc.Workflows {
-		w, err := newWorkflow(doc, i, app)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
+	for i := range compiled {
+		w := newWorkflow(doc, i, compiled[i], app)
 		e.workflows = append(e.workflows, w)
 		e.byName[w.Name] = w
 	}
-	return e, errors.Join(problems...)
+	return e, nil
 }
 
 // Name is the app's name.
@@ -131,13 +141,13 @@ func (e *Engine) Execute(ctx context.Context, c *Call) (err error) {
 }
 
 // List returns the workflows that the caller may run on the call's channel.
-func (e *Engine) List(c *Call) ([]*Workflow, error) {
-	if err := e.authenticate(context.Background(), c); err != nil {
+func (e *Engine) List(ctx context.Context, c *Call) ([]*Workflow, error) {
+	if err := e.authenticate(ctx, c); err != nil {
 		return nil, e.refuse(c, err)
 	}
 	var list []*Workflow
 	for _, w := range e.workflows {
-		if w.exposes(c.Channel) && w.admits(c.Principal) {
+		if w.exposes(c.Channel) && w.admits(c.Principal) == "" {
 			list = append(list, w)
 		}
 	}
@@ -146,13 +156,12 @@ func (e *Engine) List(c *Call) ([]*Workflow, error) {
 
 // Describe returns the workflow that the call names. One that the caller may not run
 // is not found.
-func (e *Engine) Describe(c *Call) (*Workflow, error) {
-	ctx := context.Background()
+func (e *Engine) Describe(ctx context.Context, c *Call) (*Workflow, error) {
 	err := e.authenticate(ctx, c)
 	if err == nil {
 		err = e.find(ctx, c)
 	}
-	if err == nil && !c.Target.admits(c.Principal) {
+	if err == nil && c.Target.admits(c.Principal) != "" {
 		err = notFound()
 	}
 	if err != nil {
@@ -169,15 +178,16 @@ func (e *Engine) refuse(c *Call, err error) error {
 		e.Recorder.Event(event)
 	}
 	// What a workflow's author has to look at is a warning, what we have to is an error.
-	log := e.Log.Warn
-	switch f.Code {
-	case fault.Internal:
-		log = e.Log.Error
-	case fault.WorkflowFailed:
-	default:
-		return f
+	// Anybody can send an input that a condition cannot be evaluated for.
+	args := []any{"workflow", c.workflowName(), "requestId", c.RequestID, "detail", f.Detail, "cause", f.Cause}
+	switch {
+	case f.Code == fault.Internal:
+		e.Log.Error("Workflow failed", args...)
+	case f.Code == fault.WorkflowFailed:
+		e.Log.Warn("Workflow failed", args...)
+	case f.Code == fault.Forbidden && f.Cause != nil:
+		e.Log.Debug("Condition cannot be evaluated", args...)
 	}
-	log("Workflow failed", "workflow", c.workflowName(), "requestId", c.RequestID, "detail", f.Detail, "cause", f.Cause)
 	return f
 }
 

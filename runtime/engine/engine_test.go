@@ -98,8 +98,9 @@ func open(t *testing.T, change func(*config.Document)) (*Engine, string, *record
 		t.Fatal(err)
 	}
 	told := &record{}
+	local := limit.NewMemory(time.Now())
 	e, err := New(document(t, change), Deps{
-		Keys: keys, Store: limit.NewMemory(time.Now()), Bodies: limit.NewBudget(150), Recorder: told, Log: slog.New(slog.DiscardHandler),
+		Keys: keys, Limits: local, Failures: local, Local: local, Bodies: limit.NewBudget(150), Recorder: told, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +287,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		}
 	})
 	_, err := New(doc, Deps{})
-	for _, want := range []string{`workflow "echo": definition/do/0/a`, `workflow "buyers": definition/do/0/a/set/x`} {
+	for _, want := range []string{`spec.workflows[0].definition/do/0/a`, `spec.workflows[1].definition/do/0/a/set/x`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want it to name %s", err, want)
 		}

@@ -27,6 +27,8 @@ type EventKind int
 const (
 	AuthFailure EventKind = iota
 	LimitHit
+	// LimitShadowed is a LimitHit that refused nobody: spec.rateLimit.mode is Shadow.
+	LimitShadowed
 	InputBlocked
 	AccessDenied
 	EventKinds // their number
@@ -59,12 +61,18 @@ func InputRules() []string {
 	return append(slices.Clone(validate.RuleNames()), RuleBodyTooLarge, RuleUndeclaredInput)
 }
 
-// securityEvent is what a refusal means to whoever guards the app.
-func (c *Call) securityEvent(f *fault.Error) (Event, bool) {
-	event := Event{At: c.Start, Workflow: c.workflowName(), Client: c.Client.Addr, RequestID: c.RequestID}
+// event is a security event of this call.
+func (c *Call) event(kind EventKind, reason string) Event {
+	event := Event{Kind: kind, Reason: reason, At: c.Start, Workflow: c.workflowName(), Client: c.Client.Addr, RequestID: c.RequestID}
 	if c.Principal != nil {
 		event.Subject = c.Principal.Subject
 	}
+	return event
+}
+
+// securityEvent is what a refusal means to whoever guards the app.
+func (c *Call) securityEvent(f *fault.Error) (Event, bool) {
+	event := c.event(0, "")
 	switch f.Code {
 	case fault.Unauthenticated:
 		event.Kind, event.Reason = AuthFailure, string(c.reason)
@@ -74,7 +82,7 @@ func (c *Call) securityEvent(f *fault.Error) (Event, bool) {
 			event.Reason = f.Policies[0]
 		}
 	case fault.Forbidden:
-		event.Kind, event.Reason = AccessDenied, "role"
+		event.Kind, event.Reason = AccessDenied, c.denied
 	case fault.InvalidInput, fault.BodyTooLarge:
 		if len(f.Violations) == 0 || f.Violations[0].Rule == "" {
 			return Event{}, false // a mistake, of which no rule is afraid

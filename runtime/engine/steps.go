@@ -7,58 +7,10 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/authz"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/limit"
 )
-
-// authenticate finds out who calls. A refused credential spends from the client
-// address's allowance of failures; once that is spent, refusals are rate limited. A
-// valid credential always passes, and no credential at all spends nothing.
-func (e *Engine) authenticate(ctx context.Context, c *Call) error {
-	if e.auth.Mode == v1alpha1.AuthDisabled {
-		return nil
-	}
-	token, reason := c.Credentials.Token()
-	if reason == auth.Accepted {
-		c.Principal, reason = e.Keys.Keyring().Authenticate(token, c.Start)
-	}
-	switch reason {
-	case auth.Accepted:
-		return nil
-	case auth.Missing:
-		c.reason = reason
-		return refusals[reason]
-	default:
-		c.reason = reason
-		return e.spendFailure(ctx, c)
-	}
-}
-
-// spendFailure is the refusal of a credential.
-func (e *Engine) spendFailure(ctx context.Context, c *Call) error {
-	v, err := e.Store.Take(ctx, c.Start, c.Client.Key(), e.failures)
-	if err != nil {
-		return unavailable(err)
-	}
-	if !v.Allowed {
-		return &fault.Error{
-			Code: fault.RateLimited, Detail: "too many refused credentials from this address: wait, and send one that is valid",
-			RetryAfter: v.RetryAfter, Policies: v.Names(e.failures),
-		}
-	}
-	return refusals[c.reason]
-}
-
-// refusals say what to do about a missing or refused credential, and nothing about
-// which keys exist: an unknown id and a wrong secret read the same, and so does an
-// expired key. They are shared, since a flood makes many.
-var refusals = map[auth.Reason]*fault.Error{
-	auth.Missing:   {Code: fault.Unauthenticated, Detail: "send an API key, as \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\""},
-	auth.Ambiguous: {Code: fault.Unauthenticated, Detail: "send one credential: there are two different ones, or a header stands twice"},
-	auth.Malformed: {Code: fault.Unauthenticated, Detail: "the credential is not accepted: send an API key, as \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\""},
-	auth.Unknown:   {Code: fault.Unauthenticated, Detail: "the credential is not accepted: send an API key that is in force"},
-	auth.Expired:   {Code: fault.Unauthenticated, Detail: "the credential is not accepted: send an API key that is in force"},
-}
 
 // find resolves the workflow's name. A workflow that the channel does not expose does
 // not exist there.
@@ -81,12 +33,16 @@ func (e *Engine) limit(ctx context.Context, c *Call) error {
 	if len(policies) == 0 {
 		return nil
 	}
-	v, err := e.Store.Take(ctx, c.Start, e.caller(c), policies)
+	v, err := e.Limits.Take(ctx, c.Start, e.caller(c), policies)
 	if err != nil {
 		return unavailable(err)
 	}
-	c.Verdict, c.Limited = v, true
+	c.Verdict, c.Limited = v, !v.Unlimited
 	if v.Allowed {
+		return nil
+	}
+	if e.shadow {
+		e.Recorder.Event(c.event(LimitShadowed, v.Names(policies)[0]))
 		return nil
 	}
 	return &fault.Error{
@@ -107,11 +63,42 @@ func (e *Engine) caller(c *Call) limit.Caller {
 	}
 }
 
+// authorize looks at roles and scopes, before anything of the body is read.
 func (e *Engine) authorize(_ context.Context, c *Call) error {
-	if c.Target.admits(c.Principal) {
+	c.denied = c.Target.admits(c.Principal)
+	switch c.denied {
+	case "":
+		return nil
+	case deniedScope:
+		f := fault.New(fault.Forbidden, "your token has none of the scopes that may run this workflow: ask for a token with one of them")
+		f.Scopes = c.Target.Authorization.AnyScope
+		return f
+	default:
+		return fault.New(fault.Forbidden, "you have none of the roles that may run this workflow: ask its owner for one")
+	}
+}
+
+// permit evaluates the workflow's condition, which may look at the input. What cannot be
+// evaluated is not permitted.
+func (e *Engine) permit(ctx context.Context, c *Call) error {
+	if c.Target.condition == nil {
 		return nil
 	}
-	return fault.New(fault.Forbidden, "you have none of the roles that may run this workflow: ask its owner for one")
+	allowed, err := c.Target.condition.Allows(ctx, subjectOf(c.Principal), c.inputs)
+	if allowed {
+		return nil
+	}
+	c.denied = deniedCondition
+	f := fault.New(fault.Forbidden, "the condition under which this workflow may be run does not hold for you and this input: ask its owner about it")
+	f.Cause = err
+	return f
+}
+
+func subjectOf(p *auth.Principal) authz.Subject {
+	if p == nil {
+		return authz.Subject{}
+	}
+	return authz.Subject{ID: p.Subject, Name: p.Name, Issuer: p.Issuer, Roles: p.Roles, Scopes: p.Scopes}
 }
 
 // enter takes one of the places for workflows that run at once.

@@ -45,6 +45,8 @@ type Error struct {
 	Violations []Violation
 	// Policies are the names of the rate limit policies that were violated.
 	Policies []string
+	// Scopes are those of which a Forbidden caller's token lacks every one.
+	Scopes []string
 	// Status is the HTTP-like status of a WorkflowFailed, 0 for 500.
 	Status int
 	// Cause is for the log only and may be nil.

@@ -18,6 +18,10 @@ type status struct {
 	State         string `json:"state"`
 	UptimeSeconds int64  `json:"uptimeSeconds"`
 	APIKeys       int64  `json:"apiKeys"`
+	// Issuers of tokens and how their keys are; Redis is there when the app has one. None
+	// of it is part of readiness.
+	Issuers []issuerStatus `json:"issuers,omitempty"`
+	Redis   *redisStatus   `json:"redis,omitempty"`
 	// UID and GID that the process runs as, for who checks the hardening from outside.
 	UID       int              `json:"uid"`
 	GID       int              `json:"gid"`
@@ -28,6 +32,22 @@ type workflowStatus struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	Hash    string `json:"hash"`
+}
+
+type issuerStatus struct {
+	Issuer      string    `json:"issuer"`
+	Source      string    `json:"source"`
+	Keys        int       `json:"keys"`
+	LastSuccess time.Time `json:"lastSuccess,omitzero"`
+	Stale       bool      `json:"stale,omitempty"`
+	Problem     string    `json:"problem,omitempty"`
+}
+
+type redisStatus struct {
+	Up      bool      `json:"up"`
+	Since   time.Time `json:"since,omitzero"`
+	Form    string    `json:"form"`
+	Problem string    `json:"problem"`
 }
 
 // adminHandler serves the admin port: for the kubelet, for Prometheus, and for people
@@ -66,8 +86,28 @@ func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	for _, wf := range s.engine.Workflows() {
 		out.Workflows = append(out.Workflows, workflowStatus{wf.Name, wf.Program.Version(), wf.Program.Hash()})
 	}
+	out.Issuers, out.Redis = s.issuers(), s.redisStatus()
 	w.Header().Set("Content-Type", "application/json")
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	_ = encoder.Encode(out) // the reader may have gone away
+}
+
+func (s *Server) issuers() []issuerStatus {
+	if s.tokens == nil {
+		return nil
+	}
+	var out []issuerStatus
+	for _, h := range s.tokens.Health() {
+		out = append(out, issuerStatus{h.Issuer, h.Source, h.Keys, h.LastSuccess, h.Stale, h.Problem})
+	}
+	return out
+}
+
+func (s *Server) redisStatus() *redisStatus {
+	if s.redis == nil {
+		return nil
+	}
+	h := s.redis.Health()
+	return &redisStatus{Up: h.Up, Since: h.Since, Form: h.Form, Problem: h.Problem}
 }

@@ -14,13 +14,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/egress"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
-	"github.com/nexus-operator/nexus-operator/runtime/limit"
+	"github.com/nexus-operator/nexus-operator/runtime/redis"
 	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
-	"github.com/nexus-operator/nexus-operator/runtime/transport/rest"
 )
 
 // Options are what a server is told besides the document.
@@ -28,8 +27,9 @@ type Options struct {
 	// Document to enforce, and its SHA-256 in hexadecimal.
 	Document config.Document
 	Hash     string
-	// SecretsDir holds a directory for each Secret, with a file for each entry.
-	SecretsDir string
+	// SecretsDir and ConfigMapsDir hold a directory for each Secret or ConfigMap, with a
+	// file for each entry.
+	SecretsDir, ConfigMapsDir string
 	// APIAddr and AdminAddr are the addresses to listen on; port 0 is any free one.
 	APIAddr, AdminAddr string
 	// DrainDelay is how long connections are still accepted after the context of Run
@@ -54,6 +54,9 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *telemetry.Metrics
 	keys     *auth.Directory
+	tokens   *auth.Tokens
+	roots    *egress.Roots
+	redis    *redis.Client
 	engine   *engine.Engine
 	handler  http.Handler
 	started  time.Time
@@ -61,6 +64,11 @@ type Server struct {
 	admin    net.Listener
 	keyCount atomic.Int64
 	state    atomic.Int32
+	// told is what was logged last of each issuer.
+	told map[string]auth.IssuerHealth
+	// redisTried is closed once Redis was found, or found missing.
+	redisTried     chan struct{}
+	redisTriedOnce sync.Once
 }
 
 // The states of a server, in this order.
@@ -76,65 +84,6 @@ func (s *Server) Ready() bool { return s.state.Load() == serving }
 
 // Draining says whether the end has begun.
 func (s *Server) Draining() bool { return s.state.Load() == draining }
-
-// New assembles a server. The error has one line for each problem.
-func New(ctx context.Context, o Options) (*Server, error) {
-	log, security := telemetry.NewLoggers(o.Output, o.Document.Logging)
-	names := make([]string, len(o.Document.Workflows))
-	for i, w := range o.Document.Workflows {
-		names[i] = w.Name
-	}
-	s := &Server{options: o, log: log, started: time.Now(), metrics: telemetry.NewMetrics(names, []string{string(v1alpha1.ChannelREST)})}
-	var problems []error
-	if o.Document.Auth.Mode == v1alpha1.AuthRequired && o.Document.Auth.APIKeys != nil {
-		keys, err := auth.Open(o.SecretsDir, o.Document.Auth.APIKeys.SecretRef.Name)
-		if err != nil {
-			problems = append(problems, err)
-		} else {
-			s.keys = keys
-			s.keysRead(keys.Last())
-		}
-	}
-	if len(problems) == 0 || o.Document.Auth.Mode == v1alpha1.AuthDisabled {
-		if err := s.assemble(ctx, security); err != nil {
-			problems = append(problems, err)
-		}
-	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
-	s.metrics.SetDocument(o.Document, o.Hash, o.Version)
-	telemetry.AnnounceRisks(ctx, security, o.Document)
-	return s, nil
-}
-
-func (s *Server) assemble(ctx context.Context, security *slog.Logger) error {
-	memory := s.options.MemoryLimit
-	if memory <= 0 {
-		memory = defaultMemory
-	}
-	// A budget that does not hold one body would refuse what the cap promises.
-	bodies := max(memory/4, s.options.Document.Input.MaxBytes.Value())
-	var err error
-	s.engine, err = engine.New(s.options.Document, engine.Deps{
-		Keys: s.keys, Store: limit.NewMemory(s.started), Bodies: limit.NewBudget(bodies),
-		Recorder: telemetry.NewRecorder(s.metrics, security), Log: s.log,
-	})
-	if err != nil {
-		return err
-	}
-	s.handler, err = rest.New(ctx, s.engine, s.metrics, s, s.log)
-	return err
-}
-
-// keysRead tells of the outcome of reading the API keys.
-func (s *Server) keysRead(reload auth.Reload) {
-	s.keyCount.Store(int64(len(reload.Entries)))
-	s.metrics.SetKeys(reload)
-	for _, problem := range reload.Problems {
-		s.log.Error("Cannot use an API key entry", "secret", s.options.Document.Auth.APIKeys.SecretRef.Name, "problem", problem)
-	}
-}
 
 // Handler serves the API without a port.
 func (s *Server) Handler() http.Handler { return s.handler }
@@ -178,9 +127,10 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
-	if s.keys != nil {
-		wg.Go(func() { s.keys.Watch(watching, s.keysChanged) })
+	for _, follow := range s.background() {
+		wg.Go(func() { follow(watching) })
 	}
+	s.awaitRedis(ctx)
 	s.state.Store(serving)
 	s.log.Info("Serving", "api", s.APIAddr(), "admin", s.AdminAddr(), "app", s.options.Document.Name,
 		"document", s.options.Hash, "workflows", len(s.options.Document.Workflows), "version", s.options.Version)
@@ -194,11 +144,6 @@ func (s *Server) Run(ctx context.Context) error {
 	_ = admin.Close()
 	wg.Wait()
 	return err
-}
-
-func (s *Server) keysChanged(reload auth.Reload) {
-	s.log.Info("Credentials were read again", "entries", len(reload.Entries), "problems", len(reload.Problems))
-	s.keysRead(reload)
 }
 
 // drain ends the API server without losing a request.

@@ -30,17 +30,17 @@ func (m *Metrics) SetDocument(doc config.Document, hash, version string) {
 	m.registry.MustRegister(info, posture)
 	spec := &v1alpha1.NexusAppSpec{
 		Environment: doc.Environment, AcknowledgedRisks: doc.AcknowledgedRisks, Auth: doc.Auth, RateLimit: doc.RateLimit,
-		Input: doc.Input, Limits: doc.Limits, Logging: doc.Logging,
+		Input: doc.Input, Redis: doc.Redis, Egress: doc.Egress, Limits: doc.Limits, Logging: doc.Logging,
 	}
 	v1alpha1.SetDefaults(spec)
 	for _, check := range v1alpha1.Posture(spec) {
 		_, acknowledged := spec.Acknowledged(check.Risk)
+		// With Redis the limits are shared, however many replicas there are.
+		judged := podChecks[check.ID] || check.ID == "SharedLimits" && doc.Redis != nil
 		switch {
-		case acknowledged:
-			posture.WithLabelValues(check.ID).Set(0)
-		case podChecks[check.ID] && check.Passed:
+		case judged && check.Passed:
 			posture.WithLabelValues(check.ID).Set(1)
-		case podChecks[check.ID]:
+		case judged, acknowledged:
 			posture.WithLabelValues(check.ID).Set(0)
 		}
 	}

@@ -26,6 +26,8 @@ type Metrics struct {
 
 	authFailures     map[string]prometheus.Counter
 	limitHits        map[string]prometheus.Counter
+	limitShadowed    map[string]prometheus.Counter
+	storeErrors      prometheus.Counter
 	inputBlocked     map[string]prometheus.Counter
 	denied           map[string]prometheus.Counter
 	runs             map[string]*runMetrics
@@ -92,12 +94,16 @@ func NewMetrics(workflows, channels []string) *Metrics {
 		registry:     registry,
 		authFailures: b.counters("nexus_auth_failures_total", "Requests without an accepted credential, by reason.", "reason", reasons),
 		limitHits:    b.counters("nexus_rate_limit_hits_total", "Requests refused by a rate limit, by policy.", "policy", policies),
+		limitShadowed: b.counters("nexus_rate_limit_shadowed_total",
+			"Requests that a rate limit would have refused, were spec.rateLimit.mode not Shadow, by policy.", "policy", policies),
+		storeErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "nexus_rate_limit_store_errors_total",
+			Help: "Rate limit decisions made without Redis, as spec.rateLimit.onStoreError says."}),
 		inputBlocked: b.counters("nexus_input_blocked_total", "Inputs refused by an input rule, by rule.", "rule", engine.InputRules()),
-		denied:       b.counters("nexus_access_denied_total", "Requests of authenticated callers without the needed role, by workflow.", "workflow", workflows),
+		denied:       b.counters("nexus_access_denied_total", "Requests of authenticated callers who lack a role or a scope, or for whom the condition does not hold, by workflow.", "workflow", workflows),
 		forwardedIgnored: prometheus.NewCounter(prometheus.CounterOpts{Name: "nexus_forwarded_ignored_total",
 			Help: "Requests whose forwarding headers were ignored: their peer is not in spec.rateLimit.trustedProxies."}),
 	}
-	registry.MustRegister(m.forwardedIgnored, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	registry.MustRegister(m.forwardedIgnored, m.storeErrors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "nexus_requests_in_flight", Help: "Requests being served.",
 	}, func() float64 { return float64(m.inFlight.Load()) }))
 	m.credentials = newCredentialMetrics(registry)
@@ -145,6 +151,9 @@ func (m *Metrics) Requests(channel, workflow string) *RequestMetrics {
 	return m.requests[channel+"/"]
 }
 
+// StoreError counts a rate limit decision that was made without Redis.
+func (m *Metrics) StoreError() { m.storeErrors.Inc() }
+
 // Enter and Leave count the requests in flight.
 func (m *Metrics) Enter() { m.inFlight.Add(1) }
 
@@ -159,7 +168,7 @@ func (m *Metrics) Handler() http.Handler {
 // event counts a security event.
 func (m *Metrics) event(e engine.Event) {
 	children := [engine.EventKinds]map[string]prometheus.Counter{
-		engine.AuthFailure: m.authFailures, engine.LimitHit: m.limitHits, engine.InputBlocked: m.inputBlocked, engine.AccessDenied: m.denied,
+		engine.AuthFailure: m.authFailures, engine.LimitHit: m.limitHits, engine.LimitShadowed: m.limitShadowed, engine.InputBlocked: m.inputBlocked, engine.AccessDenied: m.denied,
 	}[e.Kind]
 	label := e.Reason
 	if e.Kind == engine.AccessDenied {

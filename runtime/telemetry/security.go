@@ -19,10 +19,11 @@ var lines = [engine.EventKinds]struct {
 	level   slog.Level
 	message string
 }{
-	engine.AuthFailure:  {slog.LevelWarn, "Authentication failed"},
-	engine.LimitHit:     {slog.LevelWarn, "Rate limit exceeded"},
-	engine.InputBlocked: {slog.LevelInfo, "Dangerous input blocked"},
-	engine.AccessDenied: {slog.LevelWarn, "Access denied"},
+	engine.AuthFailure:   {slog.LevelWarn, "Authentication failed"},
+	engine.LimitHit:      {slog.LevelWarn, "Rate limit exceeded"},
+	engine.LimitShadowed: {slog.LevelWarn, "Rate limit would have been exceeded"},
+	engine.InputBlocked:  {slog.LevelInfo, "Dangerous input blocked"},
+	engine.AccessDenied:  {slog.LevelWarn, "Access denied"},
 }
 
 // securityLog writes security events, at most linesPerSecond of each kind; how many

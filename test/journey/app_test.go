@@ -46,6 +46,12 @@ spec:
 // render takes a manifest to the document that a pod would load.
 func render(tb testing.TB, text string) (config.Document, string) {
 	tb.Helper()
+	return renderWith(tb, text, nil)
+}
+
+// renderWith does it with what the operator knows of the cluster.
+func renderWith(tb testing.TB, text string, cluster *config.ClusterIssuer) (config.Document, string) {
+	tb.Helper()
 	app, problems := config.ReadManifest([]byte(text))
 	if len(problems) > 0 {
 		tb.Fatalf("the manifest: %v", problems)
@@ -54,6 +60,7 @@ func render(tb testing.TB, text string) (config.Document, string) {
 	if len(errs) > 0 {
 		tb.Fatalf("the manifest: %v", errs)
 	}
+	rendered.Cluster = cluster
 	raw, err := rendered.Marshal()
 	if err != nil {
 		tb.Fatal(err)
@@ -92,6 +99,22 @@ func (k *keyring) mint(entry string, roles ...string) string {
 	}
 	k.entries[entry] = string(value)
 	return key.Key
+}
+
+// write writes an entry of another Secret.
+func (k *keyring) write(secret, entry, value string) {
+	k.tb.Helper()
+	if err := os.MkdirAll(filepath.Join(k.root, secret), 0o700); err != nil {
+		k.tb.Fatal(err)
+	}
+	// Renamed into place, so that no reader sees half of it.
+	path := filepath.Join(k.root, secret, entry)
+	if err := os.WriteFile(path+"~", []byte(value), 0o600); err != nil {
+		k.tb.Fatal(err)
+	}
+	if err := os.Rename(path+"~", path); err != nil {
+		k.tb.Fatal(err)
+	}
 }
 
 func (k *keyring) publish() {
@@ -175,7 +198,7 @@ func serve(t *testing.T, text string, keys *keyring) *app {
 func serveWith(t *testing.T, text string, keys *keyring, o server.Options) *app {
 	t.Helper()
 	a := &app{t: t, log: &logs{wrote: make(chan struct{})}, ended: make(chan struct{})}
-	o.Document, o.Hash = render(t, text)
+	o.Document, o.Hash = renderWith(t, text, o.Document.Cluster)
 	if keys != nil {
 		keys.publish()
 		o.SecretsDir = keys.root
@@ -315,6 +338,16 @@ func (a *app) wantMetric(series, value string) {
 	if got := a.metric(series); got != value {
 		a.t.Errorf("%s is %q, want %s", series, got, value)
 	}
+}
+
+// status is what the admin port tells.
+func (a *app) status() string {
+	a.t.Helper()
+	req, err := http.NewRequestWithContext(a.t.Context(), http.MethodGet, a.admin+"/status", nil)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return a.do(req).body
 }
 
 // ready asks the admin port.

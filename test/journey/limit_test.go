@@ -92,3 +92,25 @@ func TestRequestID(t *testing.T) {
 		}
 	}
 }
+
+// TestShadow: a limit that is tried out decides, counts and logs, and refuses nobody.
+func TestShadow(t *testing.T) {
+	keys := newKeyring(t)
+	key := keys.mint("one")
+	text := strings.Replace(manifest("  rateLimit: {mode: Shadow, requestsPerMinute: 2}", echo),
+		"[{name: PerPodLimits", "[{name: RateLimitDisabled, reason: trying it out}, {name: PerPodLimits", 1)
+	a := serve(t, text, keys)
+	for range 5 {
+		a.wantOK(a.execute("echo", `{}`, key), `{}`)
+	}
+	got := a.execute("echo", `{}`, key)
+	a.wantOK(got, `{}`)
+	if !strings.HasPrefix(got.header.Get("RateLimit"), `"app";r=0;t=`) || got.header.Get("Retry-After") != "" {
+		t.Errorf("headers %v, want a spent bucket and no Retry-After", got.header)
+	}
+	a.wantMetric(`nexus_rate_limit_shadowed_total{policy="app"}`, "4")
+	a.wantMetric(`nexus_rate_limit_hits_total{policy="app"}`, "0")
+	a.wantMetric(`nexus_security_posture{check="RateLimit"}`, "0")
+	a.log.await(t, "Rate limit would have been exceeded")
+	a.log.await(t, `"level":"CRITICAL"`)
+}

@@ -20,6 +20,8 @@ var version = "dev"
 const (
 	exitFailure = 1
 	exitUsage   = 2
+	exitDenied  = 3
+	exitLimited = 4
 	exitInvalid = 5
 )
 
@@ -68,7 +70,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exitError{exitUsage, fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(), newValidate(), newKeys(), newHealth(), &cobra.Command{
+	root.AddCommand(newServe(), newRun(), newValidate(), newKeys(), newHealth(), &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), version)

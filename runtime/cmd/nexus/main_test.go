@@ -197,6 +197,13 @@ func TestServe(t *testing.T) {
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("status %d", res.StatusCode)
 	}
+	called := []string{"run", "echo", "--server", "http://" + serving.API, "--input", "a=1"}
+	if code, text, errOut := nexus(t, "", append(called, "--token-file", write(t, "key", key))...); code != 0 || !strings.Contains(text, `"a": 1`) {
+		t.Errorf("run: %d %s %s", code, text, errOut)
+	}
+	if code, _, errOut := nexus(t, "", called...); code != exitDenied || !strings.Contains(errOut, "unauthenticated") {
+		t.Errorf("run without a credential: %d %s", code, errOut)
+	}
 	if code, text, errOut := nexus(t, "", "health", "--url", "http://"+serving.Admin+"/readyz"); code != 0 || !strings.Contains(text, serving.Document) {
 		t.Errorf("health: %d %s %s", code, text, errOut)
 	}

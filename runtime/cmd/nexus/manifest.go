@@ -13,8 +13,8 @@ import (
 	"strings"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/compile"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
-	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
 // findings are what was found in a manifest.
@@ -48,13 +48,10 @@ func readApp(raw []byte) (*v1alpha1.NexusApp, config.Document, findings) {
 	}
 	doc, errs := config.FromApp(app)
 	f.problems = config.Problems(errs)
+	_, problems = compile.Workflows(app.Spec.Workflows)
+	f.problems = append(f.problems, problems...)
 	for i := range app.Spec.Workflows {
-		w, at := &app.Spec.Workflows[i], fmt.Sprintf("spec.workflows[%d].definition", i)
-		_, problems := workflow.Compile(w.Name, w.Definition.Raw)
-		for _, p := range problems {
-			f.problems = append(f.problems, config.Problem{Field: at + p.Pointer, Message: p.Message})
-		}
-		f.warnings = append(f.warnings, findNulls(w.Definition.Raw, at)...)
+		f.warnings = append(f.warnings, findNulls(app.Spec.Workflows[i].Definition.Raw, fmt.Sprintf("spec.workflows[%d].definition", i))...)
 	}
 	return app, doc, f
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,10 +18,11 @@ import (
 )
 
 type serveFlags struct {
-	manifest, document, hash string
-	secretsDir               string
-	apiAddr, adminAddr       string
-	drainDelay               time.Duration
+	manifest, document, hash   string
+	secretsDir, configMapsDir  string
+	clusterIssuer, clusterKeys string
+	apiAddr, adminAddr         string
+	drainDelay                 time.Duration
 }
 
 func newServe() *cobra.Command {
@@ -41,12 +43,17 @@ func newServe() *cobra.Command {
 	flags.StringVar(&f.document, "config", "", "runtime document to serve")
 	flags.StringVar(&f.hash, "config-sha256", "", "SHA-256 that the runtime document must have, in hexadecimal")
 	flags.StringVar(&f.secretsDir, "secrets-dir", "/var/run/secrets/nexus", "directory with <secret>/<entry> files")
+	flags.StringVar(&f.configMapsDir, "configmaps-dir", "/var/run/nexus/configmaps", "directory with <configmap>/<entry> files")
+	flags.StringVar(&f.clusterIssuer, "cluster-issuer", "", "for the issuer kubernetes of a manifest: the issuer that 'kubectl get --raw /.well-known/openid-configuration' names")
+	flags.StringVar(&f.clusterKeys, "cluster-keys", "", "for the issuer kubernetes of a manifest: a file with what 'kubectl get --raw /openid/v1/jwks' prints")
 	flags.StringVar(&f.apiAddr, "api-addr", ":8000", "address of the API")
 	flags.StringVar(&f.adminAddr, "admin-addr", ":9090", "address of probes, metrics and status")
 	flags.DurationVar(&f.drainDelay, "drain-delay", 5*time.Second, "how long requests are still taken after the signal to end")
 	cmd.MarkFlagsOneRequired("filename", "config")
 	cmd.MarkFlagsMutuallyExclusive("filename", "config")
 	cmd.MarkFlagsMutuallyExclusive("filename", "config-sha256")
+	cmd.MarkFlagsRequiredTogether("cluster-issuer", "cluster-keys")
+	cmd.MarkFlagsMutuallyExclusive("config", "cluster-keys")
 	return cmd
 }
 
@@ -62,7 +69,7 @@ func serve(ctx context.Context, f serveFlags, in io.Reader, log io.Writer) error
 	}
 	server.TuneMemory(memory)
 	s, err := server.New(ctx, server.Options{
-		Document: doc, Hash: hash, SecretsDir: f.secretsDir, APIAddr: f.apiAddr, AdminAddr: f.adminAddr,
+		Document: doc, Hash: hash, SecretsDir: f.secretsDir, ConfigMapsDir: f.configMapsDir, APIAddr: f.apiAddr, AdminAddr: f.adminAddr,
 		DrainDelay: f.drainDelay, MemoryLimit: memory, Output: log, Version: version,
 	})
 	if err != nil {
@@ -96,6 +103,9 @@ func loadDocument(f serveFlags, in io.Reader) (config.Document, string, error) {
 	if len(found.problems) > 0 {
 		return config.Document{}, "", invalid(f.manifest, found.problems)
 	}
+	if doc.Cluster, err = readCluster(f, doc); err != nil {
+		return config.Document{}, "", err
+	}
 	raw, err := doc.Marshal()
 	if err != nil {
 		return config.Document{}, "", err
@@ -106,4 +116,23 @@ func loadDocument(f serveFlags, in io.Reader) (config.Document, string, error) {
 		return config.Document{}, "", errors.Join(errors.New("the manifest's own document cannot be loaded"), err)
 	}
 	return doc, hash, nil
+}
+
+// readCluster is what the operator would put into the document for the issuer
+// kubernetes; nil when the document names none.
+func readCluster(f serveFlags, doc config.Document) (*config.ClusterIssuer, error) {
+	switch {
+	case !doc.NeedsCluster():
+		return nil, nil
+	case f.clusterKeys == "":
+		return nil, &exitError{exitUsage, errors.New("spec.auth.jwt names the issuer kubernetes, whose keys only the cluster has: give --cluster-issuer and --cluster-keys")}
+	}
+	keys, err := os.ReadFile(f.clusterKeys)
+	if err != nil {
+		return nil, fmt.Errorf("reading the cluster's keys: %w", err)
+	}
+	if !json.Valid(keys) {
+		return nil, &exitError{exitUsage, fmt.Errorf("--cluster-keys: %s is not JSON: write what 'kubectl get --raw /openid/v1/jwks' prints", f.clusterKeys)}
+	}
+	return &config.ClusterIssuer{Issuer: f.clusterIssuer, Keys: keys}, nil
 }

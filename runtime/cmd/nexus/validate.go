@@ -1,19 +1,21 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
-	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/server"
 )
 
 func newValidate() *cobra.Command {
-	var file, secretsDir, output string
+	var file, secretsDir, configMapsDir, output string
 	cmd := &cobra.Command{
 		Use:   "validate -f FILE",
 		Short: "Check a NexusApp manifest without a cluster",
@@ -21,11 +23,12 @@ func newValidate() *cobra.Command {
 			"Exits with 0 when the manifest is valid and with 5 when it is not; warnings change nothing.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return validateManifest(cmd.InOrStdin(), cmd.OutOrStdout(), file, secretsDir, output)
+			return validateManifest(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), file, secretsDir, configMapsDir, output)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "filename", "f", "", "manifest to check; - is the standard input")
 	cmd.Flags().StringVar(&secretsDir, "secrets-dir", "", "also check the Secrets that the manifest names, in this directory's <secret>/<entry>")
+	cmd.Flags().StringVar(&configMapsDir, "configmaps-dir", "", "with --secrets-dir: where the ConfigMaps are that the manifest names, as <configmap>/<entry>")
 	addOutputFlag(cmd, &output, "table")
 	_ = cmd.MarkFlagRequired("filename")
 	return cmd
@@ -41,7 +44,7 @@ func badOutput(output, human string) error {
 	return &exitError{exitUsage, fmt.Errorf("--output %q is not known: use %s or json", output, human)}
 }
 
-func validateManifest(in io.Reader, out io.Writer, file, secretsDir, output string) error {
+func validateManifest(ctx context.Context, in io.Reader, out io.Writer, file, secretsDir, configMapsDir, output string) error {
 	if output != "table" && output != "json" {
 		return badOutput(output, "table")
 	}
@@ -50,10 +53,8 @@ func validateManifest(in io.Reader, out io.Writer, file, secretsDir, output stri
 		return err
 	}
 	app, doc, found := readApp(raw)
-	if secretsDir != "" && len(found.problems) == 0 && doc.Auth.Mode == v1alpha1.AuthRequired && doc.Auth.APIKeys != nil {
-		if _, err := auth.Open(secretsDir, doc.Auth.APIKeys.SecretRef.Name); err != nil {
-			found.problems = append(found.problems, config.Problem{Field: "spec.auth.apiKeys.secretRef.name", Message: err.Error()})
-		}
+	if secretsDir != "" && len(found.problems) == 0 {
+		found.problems = checkFiles(ctx, doc, secretsDir, configMapsDir)
 	}
 	if output == "json" {
 		err = printJSON(out, found)
@@ -65,6 +66,32 @@ func validateManifest(in io.Reader, out io.Writer, file, secretsDir, output stri
 	}
 	return err
 }
+
+// checkFiles opens what the runtime would open, and serves nothing.
+func checkFiles(ctx context.Context, doc config.Document, secretsDir, configMapsDir string) []config.Problem {
+	if doc.NeedsCluster() {
+		// The cluster's keys are the operator's business. Any set of keys will do here.
+		doc.Cluster = &config.ClusterIssuer{Issuer: "https://kubernetes.default.svc", Keys: []byte(anyKeys)}
+	}
+	_, err := server.New(ctx, server.Options{Document: doc, SecretsDir: secretsDir, ConfigMapsDir: configMapsDir, Output: io.Discard})
+	if err == nil {
+		return nil
+	}
+	var problems []config.Problem
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		field, message, found := strings.Cut(line, ": ")
+		if !found || strings.Contains(field, " ") {
+			field, message = "", line
+		} else {
+			field = "spec." + field
+		}
+		problems = append(problems, config.Problem{Field: field, Message: message})
+	}
+	return problems
+}
+
+// anyKeys is a JWK set of one key, the example of RFC 8037 appendix A.2.
+const anyKeys = `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
 
 // finding is a problem in JSON.
 type finding struct {

@@ -59,7 +59,7 @@ func (x *exchange) list() error {
 
 // writeList appends the workflows that the caller may run.
 func (x *exchange) writeList(b []byte, end string) error {
-	workflows, err := x.handler.engine.List(&x.call)
+	workflows, err := x.handler.engine.List(x.r.Context(), &x.call)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (x *exchange) writeList(b []byte, end string) error {
 // describe serves GET /workflows/{name}.
 func (x *exchange) describe() error {
 	x.call.Workflow = x.vars.values[0]
-	w, err := x.handler.engine.Describe(&x.call)
+	w, err := x.handler.engine.Describe(x.r.Context(), &x.call)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,23 @@ func challenges(realm string) [2][]string {
 	return [2][]string{{value}, {value + `, error="invalid_token"`}}
 }
 
+// quoted writes a quoted-string of a header (RFC 9110 section 5.6.4). What no header may
+// hold becomes a question mark.
+func quoted(s string) string {
+	b := append(make([]byte, 0, len(s)+2), '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ' || c > '~':
+			b = append(b, '?')
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(append(b, '"'))
+}
+
 // writeError writes every error of this channel, as application/problem+json (RFC 9457).
 func (x *exchange) writeError(f *fault.Error) {
 	if x.wrote || f.Code == engine.Canceled {
@@ -75,6 +92,10 @@ func (x *exchange) writeError(f *fault.Error) {
 	switch f.Code {
 	case fault.Unauthenticated:
 		header["Www-Authenticate"] = x.handler.challenge[min(1, len(x.call.Credentials.Authorization)+len(x.call.Credentials.APIKey))]
+	case fault.Forbidden:
+		if len(f.Scopes) > 0 {
+			header["Www-Authenticate"] = []string{x.handler.challenge[0][0] + `, error="insufficient_scope", scope=` + quoted(strings.Join(f.Scopes, " "))}
+		}
 	case fault.MethodNotAllowed:
 		header["Allow"] = []string{x.allow}
 	default:

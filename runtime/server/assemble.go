@@ -1,0 +1,155 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/egress"
+	"github.com/nexus-operator/nexus-operator/runtime/engine"
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
+	"github.com/nexus-operator/nexus-operator/runtime/redis"
+	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/rest"
+)
+
+// New assembles a server. The error has one line for each problem.
+func New(ctx context.Context, o Options) (*Server, error) {
+	log, security := telemetry.NewLoggers(o.Output, o.Document.Logging)
+	names := make([]string, len(o.Document.Workflows))
+	for i, w := range o.Document.Workflows {
+		names[i] = w.Name
+	}
+	s := &Server{
+		options: o, log: log, started: time.Now(), redisTried: make(chan struct{}), told: map[string]auth.IssuerHealth{},
+		metrics: telemetry.NewMetrics(names, []string{string(v1alpha1.ChannelREST)}),
+	}
+	// Everything that is missing is told at once.
+	if err := errors.Join(s.openRoots(), s.openKeys(), s.openRedis()); err != nil {
+		return nil, err
+	}
+	if err := s.openTokens(); err != nil {
+		return nil, err
+	}
+	if err := s.assemble(ctx, security); err != nil {
+		return nil, err
+	}
+	s.metrics.SetDocument(o.Document, o.Hash, o.Version)
+	telemetry.AnnounceRisks(ctx, security, o.Document)
+	return s, nil
+}
+
+// openRoots reads the certificates of the authorities that are trusted.
+func (s *Server) openRoots() error {
+	dir, entry := "", ""
+	if bundle := s.options.Document.Trust.CABundle; bundle != nil {
+		dir, entry = filepath.Join(s.options.ConfigMapsDir, bundle.ConfigMapRef.Name), bundle.ConfigMapRef.Key
+	}
+	var err error
+	s.roots, err = egress.OpenRoots(dir, entry)
+	return err
+}
+
+// openKeys reads the API keys.
+func (s *Server) openKeys() error {
+	declared := s.options.Document.Auth
+	if declared.Mode == v1alpha1.AuthDisabled || declared.APIKeys == nil {
+		return nil
+	}
+	keys, err := auth.Open(s.options.SecretsDir, declared.APIKeys.SecretRef.Name)
+	if err != nil {
+		return err
+	}
+	s.keys = keys
+	s.keysRead(keys.Last())
+	return nil
+}
+
+// openTokens reads or begins to fetch the keys of the issuers of tokens.
+func (s *Server) openTokens() error {
+	doc := s.options.Document
+	if doc.Auth.Mode == v1alpha1.AuthDisabled || len(doc.Auth.JWT) == 0 {
+		return nil
+	}
+	guard := egress.New(egress.Options{Rules: v1alpha1.EgressRules(doc.Auth, doc.Egress), Roots: s.roots})
+	o := auth.TokenOptions{Issuers: doc.Auth.JWT, SecretsDir: s.options.SecretsDir, Fetch: guard.Fetch, Notify: s.issuerChanged}
+	if doc.Cluster != nil {
+		o.Cluster = &auth.ClusterKeys{Issuer: doc.Cluster.Issuer, Keys: doc.Cluster.Keys}
+	}
+	var err error
+	if s.tokens, err = auth.NewTokens(o); err != nil {
+		return err
+	}
+	s.metrics.WatchIssuers(s.tokens.Health)
+	return nil
+}
+
+// openRedis reads how Redis is reached. It need not be there yet.
+func (s *Server) openRedis() error {
+	declared := s.options.Document.Redis
+	if declared == nil {
+		return nil
+	}
+	var err error
+	s.redis, err = redis.Open(redis.Options{
+		SecretsDir: s.options.SecretsDir, URL: declared.URLSecretRef, CA: declared.CASecretRef,
+		Roots: s.roots.Pool, Notify: s.redisChanged,
+	})
+	if err != nil {
+		return err
+	}
+	s.metrics.WatchRedis(s.redis.Health)
+	return nil
+}
+
+func (s *Server) assemble(ctx context.Context, security *slog.Logger) error {
+	memory := s.options.MemoryLimit
+	if memory <= 0 {
+		memory = defaultMemory
+	}
+	deps := engine.Deps{
+		Keys: s.keys, Tokens: s.tokens, Local: limit.NewMemory(s.started),
+		// A budget that does not hold one body would refuse what the cap promises.
+		Bodies:   limit.NewBudget(max(memory/4, s.options.Document.Input.MaxBytes.Value())),
+		Recorder: telemetry.NewRecorder(s.metrics, security), Log: s.log,
+	}
+	deps.Limits, deps.Failures = s.stores(deps.Local)
+	var err error
+	if s.engine, err = engine.New(s.options.Document, deps); err != nil {
+		return err
+	}
+	s.handler, err = rest.New(ctx, s.engine, s.metrics, s, s.log)
+	return err
+}
+
+// stores are where limits and refused credentials are counted: in Redis, so that they
+// hold over all replicas, or else in this pod. A refused credential is never let off
+// because Redis cannot be reached.
+func (s *Server) stores(local *limit.Memory) (limits, failures limit.Store) {
+	if s.redis == nil {
+		return local, local
+	}
+	doc := s.options.Document
+	shared := limit.NewRedis(s.redis, doc.Namespace, doc.Name)
+	return limit.NewFallback(shared, local, doc.RateLimit.OnStoreError, s.metrics.StoreError),
+		limit.NewFallback(shared, local, v1alpha1.StoreErrorLocal, s.metrics.StoreError)
+}
+
+// background is what goes on beside serving, each until its context ends.
+func (s *Server) background() []func(context.Context) {
+	out := []func(context.Context){func(ctx context.Context) { s.roots.Watch(ctx, s.rootsChanged) }}
+	if s.keys != nil {
+		out = append(out, func(ctx context.Context) { s.keys.Watch(ctx, s.keysChanged) })
+	}
+	if s.tokens != nil {
+		out = append(out, s.tokens.Run)
+	}
+	if s.redis != nil {
+		out = append(out, s.redis.Run)
+	}
+	return out
+}

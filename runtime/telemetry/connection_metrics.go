@@ -1,0 +1,57 @@
+package telemetry
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/redis"
+)
+
+// WatchIssuers publishes how the keys of the issuers of tokens are. health is asked at
+// each scrape; the label is the issuer as the document has it.
+func (m *Metrics) WatchIssuers(health func() []auth.IssuerHealth) {
+	m.registry.MustRegister(issuers(health))
+}
+
+type issuers func() []auth.IssuerHealth
+
+var (
+	jwksKeys = prometheus.NewDesc("nexus_jwks_keys", "Keys with which tokens of an issuer can be verified now.", []string{"issuer"}, nil)
+	jwksAge  = prometheus.NewDesc("nexus_jwks_last_success_timestamp_seconds",
+		"When the keys of an issuer were last read, in seconds since 1970; 0 for never.", []string{"issuer"}, nil)
+	jwksFetches = prometheus.NewDesc("nexus_jwks_fetches_total", "Times that the keys of an issuer were read, or asked for.", []string{"issuer"}, nil)
+	jwksErrors  = prometheus.NewDesc("nexus_jwks_errors_total", "Times that this failed.", []string{"issuer"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (issuers) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{jwksKeys, jwksAge, jwksFetches, jwksErrors} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (health issuers) Collect(ch chan<- prometheus.Metric) {
+	for _, h := range health() {
+		read := 0.0
+		if !h.LastSuccess.IsZero() {
+			read = float64(h.LastSuccess.Unix())
+		}
+		ch <- prometheus.MustNewConstMetric(jwksKeys, prometheus.GaugeValue, float64(h.Keys), h.Issuer)
+		ch <- prometheus.MustNewConstMetric(jwksAge, prometheus.GaugeValue, read, h.Issuer)
+		ch <- prometheus.MustNewConstMetric(jwksFetches, prometheus.CounterValue, float64(h.Fetches), h.Issuer)
+		ch <- prometheus.MustNewConstMetric(jwksErrors, prometheus.CounterValue, float64(h.Failures), h.Issuer)
+	}
+}
+
+// WatchRedis publishes whether Redis can be used. health is asked at each scrape.
+func (m *Metrics) WatchRedis(health func() redis.Health) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "nexus_redis_up", Help: "1 while Redis can be used, else 0.",
+	}, func() float64 {
+		if health().Up {
+			return 1
+		}
+		return 0
+	}))
+}
