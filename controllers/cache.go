@@ -97,6 +97,9 @@ func slimPod(object any) (any, error) {
 		}
 	}
 	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			slim.Status.PodIP = pod.Status.PodIP // one that is ready may be asked about Redis
+		}
 		if c.Type == corev1.PodReady || c.Type == corev1.PodScheduled {
 			slim.Status.Conditions = append(slim.Status.Conditions, corev1.PodCondition{Type: c.Type, Status: c.Status, Message: c.Message})
 		}

@@ -45,6 +45,22 @@ func (e *Error) Error() string { return e.Reason + ": " + e.Message }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
+// and is one error of two that make the same condition False.
+func (e *Error) and(other *Error) *Error {
+	if e == nil || e.Message == other.Message {
+		return other
+	}
+	both := *e
+	both.Message += "; " + other.Message
+	if other.Next == Waiting {
+		both.Next = Waiting
+	}
+	if both.After == 0 || other.After > 0 && other.After < both.After {
+		both.After = other.After
+	}
+	return &both
+}
+
 const namespaceTerminating = corev1.NamespaceTerminatingCause
 
 // How long until a name that is taken is looked at again: no event tells of an object

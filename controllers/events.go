@@ -19,6 +19,8 @@ const (
 	EventRefused = "Refused"
 	// EventReferenceUnusable: something that the spec names cannot be used.
 	EventReferenceUnusable = "ReferenceUnusable"
+	// EventCredentialsExpiring: API keys end soon, or have ended.
+	EventCredentialsExpiring = "CredentialsExpiring"
 	// EventApplyFailed: the API server refuses an object.
 	EventApplyFailed = "ApplyFailed"
 	// EventDriftCorrected: somebody had changed an object, and it was put back.
@@ -47,6 +49,7 @@ func (r *Reconciler) tell(s *scope, before, after []metav1.Condition) {
 	}
 	r.tellProblem(s, before, after, v1alpha1.ConditionAccepted, EventRefused)
 	r.tellProblem(s, before, after, v1alpha1.ConditionReferencesResolved, EventReferenceUnusable)
+	r.tellProblem(s, before, after, v1alpha1.ConditionCredentialsCurrent, EventCredentialsExpiring)
 	if s.failed != nil && changed(before, after, v1alpha1.ConditionReady) {
 		r.event(s, corev1.EventTypeWarning, EventApplyFailed, "Apply", s.failed.Message)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,6 +98,14 @@ func checkInvariants(t *testing.T, app *v1alpha1.NexusApp) {
 		if c.Reason == "" || c.Message == "" || len(c.Message) > status.MaxMessage {
 			t.Errorf("condition %s has reason %q and a message of %d bytes", c.Type, c.Reason, len(c.Message))
 		}
+	}
+	known := []string{
+		v1alpha1.ConditionAccepted, v1alpha1.ConditionReferencesResolved, v1alpha1.ConditionAvailable, v1alpha1.ConditionEnforced,
+		v1alpha1.ConditionSecurityPosture, v1alpha1.ConditionCredentialsCurrent, v1alpha1.ConditionRedisReady, v1alpha1.ConditionReady,
+		v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
+	}
+	if i := slices.IndexFunc(conditions, func(c metav1.Condition) bool { return !slices.Contains(known, c.Type) }); i >= 0 {
+		t.Errorf("there is a condition %s", conditions[i].Type)
 	}
 	needed := []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionReferencesResolved, v1alpha1.ConditionAvailable, v1alpha1.ConditionEnforced}
 	for _, kind := range append(needed, v1alpha1.ConditionSecurityPosture, v1alpha1.ConditionReady) {

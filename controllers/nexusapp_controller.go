@@ -5,10 +5,13 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
@@ -46,6 +49,11 @@ type Reconciler struct {
 	Applier  *apply.Applier
 	Resolver *refs.Resolver
 	Events   recorder.EventRecorder
+
+	cluster *clusterIssuer
+	redis   *redisHealth
+	// wake has an app reconciled of which something is new that no watch tells of.
+	wake chan event.TypedGenericEvent[types.NamespacedName]
 }
 
 // Reconcile brings one NexusApp closer to its spec. What a user has to know of it ends
@@ -80,7 +88,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			return ctrl.Result{}, fmt.Errorf("%s: %w", phase.name, err)
 		}
 	}
-	return s.result()
+	return s.result(time.Now())
 }
 
 // ending says whether an error comes of an app or a namespace that is going away.

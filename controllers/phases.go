@@ -2,7 +2,7 @@ package controllers
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 
@@ -18,8 +18,8 @@ import (
 	"github.com/nexus-operator/nexus-operator/controllers/desired"
 	"github.com/nexus-operator/nexus-operator/controllers/refs"
 	"github.com/nexus-operator/nexus-operator/controllers/status"
+	"github.com/nexus-operator/nexus-operator/runtime/compile"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
-	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
 // read gets the live Deployment: it records what was read of Secrets, and how many
@@ -36,33 +36,31 @@ func (r *Reconciler) read(ctx context.Context, s *scope) error {
 }
 
 // accept renders the current spec, or says why it is refused.
-func (r *Reconciler) accept(_ context.Context, s *scope) error {
-	current, err := render(s.app, s.app.Generation)
+func (r *Reconciler) accept(ctx context.Context, s *scope) error {
+	current, err := r.render(ctx, s.app, s.app.Generation)
 	s.current = current
 	return err
 }
 
 // render validates a spec, compiles its workflows and makes its document.
-func render(app *v1alpha1.NexusApp, generation int64) (*rendered, error) {
+func (r *Reconciler) render(ctx context.Context, app *v1alpha1.NexusApp, generation int64) (*rendered, error) {
 	document, errs := config.FromApp(app)
 	if len(errs) > 0 {
 		return nil, refuse(v1alpha1.ReasonInvalidSpec, joined(config.Problems(errs)))
 	}
 	out := &rendered{app: app, spec: app.Spec.DeepCopy(), generation: generation}
 	v1alpha1.SetDefaults(out.spec)
-	var problems []config.Problem
-	for i := range document.Workflows {
-		w := &document.Workflows[i]
-		program, found := workflow.Compile(w.Name, w.Definition.Raw)
-		for _, p := range found {
-			problems = append(problems, config.Problem{Field: fmt.Sprintf("spec.workflows[%d].definition%s", i, p.Pointer), Message: p.Message})
-		}
-		if len(found) == 0 {
-			out.workflows = append(out.workflows, v1alpha1.WorkflowStatus{Name: w.Name, Version: program.Version(), Hash: first(program.Hash(), 16)})
-		}
-	}
+	compiled, problems := compile.Workflows(document.Workflows)
 	if len(problems) > 0 {
 		return nil, refuse(v1alpha1.ReasonInvalidWorkflow, joined(problems))
+	}
+	for i, w := range compiled {
+		out.workflows = append(out.workflows, v1alpha1.WorkflowStatus{
+			Name: document.Workflows[i].Name, Version: w.Program.Version(), Hash: first(w.Program.Hash(), 16),
+		})
+	}
+	if err := r.addCluster(ctx, &document); err != nil {
+		return nil, err
 	}
 	raw, err := document.Marshal()
 	if err != nil {
@@ -89,7 +87,8 @@ func first(s string, n int) string { return s[:min(n, len(s))] }
 
 // resolve looks at everything that the current spec refers to.
 func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
-	resolved, err := r.Resolver.Resolve(ctx, s.app, &s.app.Spec, s.recorded())
+	s.reading = r.Resolver.Read(s.app, s.recorded())
+	resolved, err := s.reading.Resolve(ctx, &s.app.Spec)
 	if err != nil {
 		return err
 	}
@@ -101,12 +100,12 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	var messages []string
 	for _, p := range resolved.Problems {
 		messages = append(messages, p.Message)
-		// A Secret that does not exist is often just not there yet; the watch tells.
-		if p.Reason == v1alpha1.ReasonSecretNotFound {
+		switch p.Reason {
+		case v1alpha1.ReasonSecretNotFound: // often just not there yet; the watch tells
 			e.Next = Waiting
-		}
-		// Nothing tells of a permission.
-		if p.Reason == v1alpha1.ReasonSecretForbidden {
+		case v1alpha1.ReasonConfigMapNotFound, v1alpha1.ReasonConfigMapInvalid: // likewise, and nothing tells
+			e.Next, e.After = Waiting, lookAgain
+		case v1alpha1.ReasonSecretForbidden: // nothing tells of a permission
 			e.After = lookAgain
 		}
 	}
@@ -144,11 +143,13 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 		return err
 	}
 	// What an older operator accepted and this one does not is left as it is.
-	inForce, refused := render(accepted, revision.Revision)
-	if refused != nil {
-		return nil //nolint:nilerr // the pods keep serving, untouched
+	inForce, refused := r.render(ctx, accepted, revision.Revision)
+	if e, ok := errors.AsType[*Error](refused); ok && e.Condition == v1alpha1.ConditionAccepted {
+		return nil // the pods keep serving, untouched
+	} else if refused != nil {
+		return refused
 	}
-	resolved, err := r.Resolver.Resolve(ctx, s.app, &accepted.Spec, s.recorded())
+	resolved, err := s.reading.Resolve(ctx, &accepted.Spec)
 	if err != nil {
 		return err
 	}
@@ -166,6 +167,7 @@ func (r *Reconciler) build(_ context.Context, s *scope) error {
 		App: s.inForce.app, Generation: s.inForce.generation, Document: s.inForce.document,
 		RuntimeImage: r.RuntimeImage, PodIDs: r.PodIDs, Replicas: s.replicas(),
 		SecretsDigest: s.records.Digest(), SecretsRecord: s.records.String(),
+		RedisPorts: s.records.RedisPorts(s.inForce.spec), OperatorNamespace: r.Namespace,
 	})
 	if err != nil {
 		return err
@@ -255,6 +257,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.pods = pods.Items
+	s.redis = r.redis.of(s.pods)
 	return nil
 }
 

@@ -24,7 +24,9 @@ type scope struct {
 
 	// current is the current spec, rendered; nil when it is refused.
 	current *rendered
-	// references are those of the current spec.
+	// reading is what this reconcile has read of what the specs refer to, and references
+	// are those of the current spec.
+	reading    *refs.Reading
 	references refs.Resolved
 	// inForce is what the pods are to enforce: current, or what was accepted before; nil
 	// when nothing was.
@@ -35,7 +37,9 @@ type scope struct {
 	// deployment is the live Deployment; nil when there is none.
 	deployment *appsv1.Deployment
 	pods       []corev1.Pod
-	objects    []client.Object
+	// redis is what the pods have said of Redis when they were last asked.
+	redis   status.RedisAnswers
+	objects []client.Object
 	// names of the objects that are named by their content.
 	configMap, revision string
 	// changes are the writes made, and what was found to need none.
@@ -71,7 +75,7 @@ func (s *scope) note(err error) error {
 	case v1alpha1.ConditionAccepted:
 		s.refused = e
 	case v1alpha1.ConditionReferencesResolved:
-		s.unresolved = e
+		s.unresolved = s.unresolved.and(e)
 	default:
 		s.failed = e
 	}
@@ -79,7 +83,7 @@ func (s *scope) note(err error) error {
 }
 
 // result is when to look again.
-func (s *scope) result() (ctrl.Result, error) {
+func (s *scope) result(now time.Time) (ctrl.Result, error) {
 	var after time.Duration
 	for _, e := range []*Error{s.refused, s.unresolved, s.failed} {
 		switch {
@@ -90,7 +94,22 @@ func (s *scope) result() (ctrl.Result, error) {
 			after = e.After
 		}
 	}
+	if at := s.apiKeys().NextChange(now); !at.IsZero() && (after == 0 || at.Sub(now) < after) {
+		after = at.Sub(now)
+	}
 	return ctrl.Result{RequeueAfter: after}, nil
+}
+
+// apiKeys are the API keys in force; nil when there are none, or nothing is known of them.
+func (s *scope) apiKeys() *status.APIKeys {
+	if s.inForce == nil {
+		return nil
+	}
+	expires, known := s.records.Expiry(s.inForce.spec)
+	if !known {
+		return nil
+	}
+	return &status.APIKeys{Secret: s.inForce.spec.Auth.APIKeys.SecretRef.Name, Expires: expires}
 }
 
 // applied says whether the current spec is what the cluster now holds.
@@ -113,7 +132,7 @@ func (s *scope) observed() status.Observed {
 	o := status.Observed{
 		Refused: problem(s.refused), Unresolved: problem(s.unresolved), Failed: problem(s.failed),
 		References: s.references.Count, Note: s.references.Note,
-		Deployment: s.deployment, Pods: s.pods,
+		Deployment: s.deployment, Pods: s.pods, APIKeys: s.apiKeys(), Redis: s.redis,
 	}
 	if s.inForce != nil {
 		o.InForce = &status.InForce{

@@ -147,7 +147,7 @@ const (
 
 // startOperator starts an operator with a cache of its own, and stops it at the end of
 // the test unless that was done before.
-func startOperator(t *testing.T, m mode) *operator {
+func startOperator(t *testing.T, m mode, adjust ...func(*Options)) *operator {
 	t.Helper()
 	scheme, err := Scheme()
 	if err != nil {
@@ -166,17 +166,19 @@ func startOperator(t *testing.T, m mode) *operator {
 		t.Fatal(err)
 	}
 	options := Options{RuntimeImage: runtimeImage, Namespace: operatorNamespace, PodIDs: desired.PodIDsFixed}
+	for _, a := range adjust {
+		a(&options)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	o := &operator{requests: recorded, cache: mgr.GetCache()}
 	if m == byWatches {
-		err = Setup(ctx, mgr, options)
-	} else {
-		err = addIndexes(ctx, mgr.GetFieldIndexer())
+		o.Reconciler, err = setup(ctx, mgr, options)
+	} else if err = addIndexes(ctx, mgr.GetFieldIndexer()); err == nil {
+		o.Reconciler, err = newReconciler(mgr, options)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Reconciler = newReconciler(mgr, options)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := mgr.Start(ctx); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -21,20 +20,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/controllers/apply"
 	"github.com/nexus-operator/nexus-operator/controllers/desired"
 	"github.com/nexus-operator/nexus-operator/controllers/refs"
 )
-
-// indexSecrets is the cache index of NexusApps by the Secrets that their spec names, and
-// of Deployments by the Secrets that their pods mount: while a generation is refused,
-// those of the accepted one are still followed.
-const indexSecrets = "secrets"
 
 const (
 	// workers is how many apps are reconciled at once.
@@ -54,18 +50,41 @@ type Options struct {
 	Namespace string
 	// PodIDs says who chooses the ids of the pods.
 	PodIDs desired.PodIDs
+
+	// askPod and getPath are how tests answer for pods, and for paths of the API server;
+	// nil asks the real ones.
+	askPod  askPod
+	getPath getPath
 }
 
-// Setup adds the controller to a manager that was made with Scheme, CacheOptions and
-// ClientOptions.
+// Setup adds the controller, and what happens beside it, to a manager that was made with
+// Scheme, CacheOptions and ClientOptions.
 func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	_, err := setup(ctx, mgr, options)
+	return err
+}
+
+func setup(ctx context.Context, mgr ctrl.Manager, options Options) (*Reconciler, error) {
 	if options.RuntimeImage == "" || options.Namespace == "" {
-		return errors.New("setting up the controller: the runtime image and the operator's namespace are required")
+		return nil, errors.New("setting up the controller: the runtime image and the operator's namespace are required")
 	}
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
-		return fmt.Errorf("indexing the cache: %w", err)
+		return nil, fmt.Errorf("indexing the cache: %w", err)
 	}
-	r := newReconciler(mgr, options)
+	r, err := newReconciler(mgr, options)
+	if err != nil {
+		return nil, err
+	}
+	for _, beside := range []manager.RunnableFunc{r.followCluster, r.followRedis} {
+		if err := mgr.Add(beside); err != nil {
+			return nil, fmt.Errorf("adding what happens beside the controller: %w", err)
+		}
+	}
+	return r, r.watch(mgr)
+}
+
+// watch adds the controller, with all that has an app reconciled.
+func (r *Reconciler) watch(mgr ctrl.Manager) error {
 	owned := builder.WithPredicates(changedByAnyone())
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("nexusapp").
@@ -79,11 +98,21 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		Watches(&appsv1.Deployment{}, settled(appOfLabel), builder.WithPredicates(deploymentChanged())).
 		Watches(&corev1.Pod{}, settled(appOfLabel), builder.WithPredicates(podChanged())).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.appsOfSecret)).
+		WatchesRawSource(source.Channel(r.wake, woken())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, ReconciliationTimeout: patience}).
 		Complete(r)
 }
 
-func newReconciler(mgr ctrl.Manager, options Options) *Reconciler {
+func newReconciler(mgr ctrl.Manager, options Options) (*Reconciler, error) {
+	if options.askPod == nil {
+		options.askPod = askOverHTTP()
+	}
+	if options.getPath == nil {
+		var err error
+		if options.getPath, err = getFromAPIServer(mgr.GetConfig(), mgr.GetHTTPClient()); err != nil {
+			return nil, fmt.Errorf("making a client: %w", err)
+		}
+	}
 	live := mgr.GetAPIReader()
 	return &Reconciler{
 		Options: options,
@@ -92,56 +121,17 @@ func newReconciler(mgr ctrl.Manager, options Options) *Reconciler {
 		Applier: &apply.Applier{Client: mgr.GetClient(), Live: live},
 		Resolver: &refs.Resolver{Metadata: mgr.GetCache(), Live: live,
 			Key: &refs.DigestKey{Live: live, Writer: mgr.GetClient(), Namespace: options.Namespace}},
-		Events: mgr.GetEventRecorder("nexus.dev/operator"),
-	}
+		Events:  mgr.GetEventRecorder("nexus.dev/operator"),
+		cluster: &clusterIssuer{get: options.getPath, own: func() []string { return tokenAudiences(mgr.GetConfig()) }},
+		redis:   &redisHealth{cache: mgr.GetCache(), ask: options.askPod},
+		wake:    make(chan event.TypedGenericEvent[types.NamespacedName]),
+	}, nil
 }
 
 // RegisterMetrics adds the metrics that are read from the cache. They exist once in a
 // process.
 func RegisterMetrics(mgr ctrl.Manager) error {
 	return metrics.Registry.Register(newFleet(mgr.GetCache()))
-}
-
-func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	for _, object := range []client.Object{&corev1.ConfigMap{}, &appsv1.ControllerRevision{}, &corev1.Pod{}} {
-		if err := indexer.IndexField(ctx, object, apply.IndexApp, apply.AppOf); err != nil {
-			return err
-		}
-	}
-	err := indexer.IndexField(ctx, &v1alpha1.NexusApp{}, indexSecrets, func(o client.Object) []string {
-		return refs.SecretNames(&o.(*v1alpha1.NexusApp).Spec)
-	})
-	if err != nil {
-		return err
-	}
-	return indexer.IndexField(ctx, &appsv1.Deployment{}, indexSecrets, func(o client.Object) []string {
-		return slices.Sorted(maps.Keys(refs.ParseRecords(o.GetAnnotations()[v1alpha1.AnnotationSecrets])))
-	})
-}
-
-// appsOfSecret finds the apps that a Secret matters to.
-func (r *Reconciler) appsOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
-	of := []client.ListOption{client.InNamespace(secret.GetNamespace()), client.MatchingFields{indexSecrets: secret.GetName()}, client.DisableReadYourWritesConsistency}
-	found := map[types.NamespacedName]bool{}
-	var apps v1alpha1.NexusAppList
-	if err := r.Client.List(ctx, &apps, of...); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Finding the NexusApps of a Secret", "secret", client.ObjectKeyFromObject(secret))
-	}
-	for i := range apps.Items {
-		found[client.ObjectKeyFromObject(&apps.Items[i])] = true
-	}
-	var deployments appsv1.DeploymentList
-	if err := r.Client.List(ctx, &deployments, of...); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Finding the Deployments of a Secret", "secret", client.ObjectKeyFromObject(secret))
-	}
-	for i := range deployments.Items {
-		found[client.ObjectKeyFromObject(&deployments.Items[i])] = true
-	}
-	var requests []reconcile.Request
-	for key := range found {
-		requests = append(requests, reconcile.Request{NamespacedName: key})
-	}
-	return requests
 }
 
 // appOfLabel is the app whose label an object carries.

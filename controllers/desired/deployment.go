@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,6 +64,9 @@ func (b *builder) deploymentAnnotations() map[string]string {
 	}
 	if b.spec.Replicas != nil {
 		annotations[v1alpha1.AnnotationReplicas] = "Set"
+	}
+	if slices.ContainsFunc(b.spec.Auth.JWT, func(j v1alpha1.JWTIssuer) bool { return j.Issuer == v1alpha1.KubernetesIssuer }) {
+		annotations[v1alpha1.AnnotationClusterIssuer] = "Used"
 	}
 	return annotations
 }

@@ -40,6 +40,10 @@ type Input struct {
 	SecretsDigest string
 	// SecretsRecord is the value of v1alpha1.AnnotationSecrets; empty for none.
 	SecretsRecord string
+	// RedisPorts are the ports that the pods reach Redis at; empty without spec.redis.
+	RedisPorts []uint16
+	// OperatorNamespace is where the operator's pods run.
+	OperatorNamespace string
 	// PodIDs says who chooses the numeric ids of the pods.
 	PodIDs PodIDs
 }

@@ -23,11 +23,13 @@ var update = flag.Bool("update", false, "rewrite testdata/*.out.yaml")
 
 // goldenInput is what a testdata/*.in.yaml holds.
 type goldenInput struct {
-	App           v1alpha1.NexusApp `json:"app"`
-	Replicas      *int32            `json:"replicas"`
-	SecretsDigest string            `json:"secretsDigest"`
-	SecretsRecord string            `json:"secretsRecord"`
-	PodIDs        desired.PodIDs    `json:"podIDs"`
+	App           v1alpha1.NexusApp     `json:"app"`
+	Replicas      *int32                `json:"replicas"`
+	SecretsDigest string                `json:"secretsDigest"`
+	SecretsRecord string                `json:"secretsRecord"`
+	RedisPorts    []uint16              `json:"redisPorts"`
+	Cluster       *config.ClusterIssuer `json:"cluster"`
+	PodIDs        desired.PodIDs        `json:"podIDs"`
 }
 
 func readInput(t *testing.T, path string) desired.Input {
@@ -44,6 +46,7 @@ func readInput(t *testing.T, path string) desired.Input {
 	if len(errs) > 0 {
 		t.Fatalf("the app is refused: %v", errs.ToAggregate())
 	}
+	document.Cluster = g.Cluster
 	rendered, err := document.Marshal()
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +55,7 @@ func readInput(t *testing.T, path string) desired.Input {
 		App: &g.App, Generation: 7, Document: rendered, RuntimeImage: "ghcr.io/nexus-operator/runtime:v0.1.0",
 		Replicas: v1alpha1.DefaultReplicas(g.App.Spec.Environment), PodIDs: g.PodIDs,
 		SecretsDigest: g.SecretsDigest, SecretsRecord: g.SecretsRecord,
+		RedisPorts: g.RedisPorts, OperatorNamespace: "nexus-system",
 	}
 	if g.App.Spec.Replicas != nil {
 		in.Replicas = *g.App.Spec.Replicas

@@ -14,12 +14,14 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/config"
 )
 
-// Where the runtime finds its document and its Secrets, and the ports it serves.
+// Where the runtime finds its document, its Secrets and what it mounts of ConfigMaps, and
+// the ports it serves.
 const (
 	ContainerName   = "runtime"
 	ConfigDirectory = "/etc/nexus"
 	ConfigKey       = "config.json"
 	SecretsRoot     = "/var/run/nexus/secrets"
+	ConfigMapsRoot  = "/var/run/nexus/configmaps"
 
 	PortAPI   = 8000
 	PortAdmin = 9090

@@ -1,19 +1,22 @@
 package desired
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // networkPolicy lets callers in on the API port and scrapers on the admin port, and
-// lets the pods ask for names. The kubelet's probes come from the node and need no rule.
+// lets the pods reach what the spec names. The kubelet's probes come from the node and
+// need no rule.
 func (b *builder) networkPolicy() *networkingv1.NetworkPolicy {
-	from := b.spec.NetworkPolicy.IngressFrom
 	// A rule without peers lets in anyone.
-	ingress := []networkingv1.NetworkPolicyIngressRule{{From: from.API, Ports: tcp(PortAPI)}}
-	if len(from.Metrics) > 0 {
-		ingress = append(ingress, networkingv1.NetworkPolicyIngressRule{From: from.Metrics, Ports: tcp(PortAdmin)})
+	ingress := []networkingv1.NetworkPolicyIngressRule{{From: b.spec.NetworkPolicy.IngressFrom.API, Ports: tcp(PortAPI)}}
+	if admins := b.admins(); len(admins) > 0 {
+		ingress = append(ingress, networkingv1.NetworkPolicyIngressRule{From: admins, Ports: tcp(PortAdmin)})
 	}
 	return &networkingv1.NetworkPolicy{
 		TypeMeta:   typeMeta(networkingv1.SchemeGroupVersion, "NetworkPolicy"),
@@ -22,10 +25,26 @@ func (b *builder) networkPolicy() *networkingv1.NetworkPolicy {
 			PodSelector: *labelSelector(b.App.Name),
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
 			Ingress:     ingress,
-			// 53 is DNS; 5353 is where OpenShift's DNS pods listen behind their Service.
-			Egress: []networkingv1.NetworkPolicyEgressRule{{Ports: append(udp(53, 5353), tcp(53, 5353)...)}},
+			Egress:      b.egress(),
 		},
 	}
+}
+
+// admins may reach the admin port: scrapers, and the operator, which asks the pods of an
+// app with Redis whether they can use it.
+func (b *builder) admins() []networkingv1.NetworkPolicyPeer {
+	admins := b.spec.NetworkPolicy.IngressFrom.Metrics
+	if b.spec.Redis == nil {
+		return admins
+	}
+	return append(slices.Clone(admins), networkingv1.NetworkPolicyPeer{
+		NamespaceSelector: namespaceNamed(b.OperatorNamespace),
+		PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": "nexus-operator"}},
+	})
+}
+
+func namespaceNamed(name string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: name}}
 }
 
 func tcp(ports ...int32) []networkingv1.NetworkPolicyPort {

@@ -7,8 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
-
-	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 )
 
 // drainSeconds is what a pod gets beyond its longest run to leave the endpoints and
@@ -39,14 +37,7 @@ func (b *builder) container(mounts []corev1.VolumeMount) corev1.Container {
 	image := b.image()
 	return corev1.Container{
 		Name: ContainerName, Image: image, ImagePullPolicy: pullPolicy(image),
-		Args: []string{
-			"serve",
-			"--config", ConfigDirectory + "/" + ConfigKey,
-			"--config-sha256", b.names.DocumentHash,
-			"--secrets-dir", SecretsRoot,
-			"--api-addr", ":8000",
-			"--admin-addr", ":9090",
-		},
+		Args: b.args(),
 		Ports: []corev1.ContainerPort{
 			{Name: "api", ContainerPort: PortAPI, Protocol: corev1.ProtocolTCP},
 			{Name: "admin", ContainerPort: PortAdmin, Protocol: corev1.ProtocolTCP},
@@ -72,6 +63,21 @@ func (b *builder) container(mounts []corev1.VolumeMount) corev1.Container {
 	}
 }
 
+func (b *builder) args() []string {
+	args := []string{
+		"serve",
+		"--config", ConfigDirectory + "/" + ConfigKey,
+		"--config-sha256", b.names.DocumentHash,
+		"--secrets-dir", SecretsRoot,
+		"--api-addr", ":8000",
+		"--admin-addr", ":9090",
+	}
+	if b.spec.Trust.CABundle != nil {
+		args = append(args, "--configmaps-dir", ConfigMapsRoot)
+	}
+	return args
+}
+
 func probe(path string, periodSeconds, failures int32) *corev1.Probe {
 	return &corev1.Probe{
 		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
@@ -79,47 +85,6 @@ func probe(path string, periodSeconds, failures int32) *corev1.Probe {
 		}},
 		PeriodSeconds: periodSeconds, TimeoutSeconds: 2, SuccessThreshold: 1, FailureThreshold: failures,
 	}
-}
-
-// volumes mounts the document and the Secrets. Each Secret is a volume of its own,
-// at <root>/<secret>: one projected volume cannot put a Secret into a directory
-// without listing its entries, and then adding or revoking a key would have to change
-// the pod template. Neither is optional, so no pod starts without its credentials.
-func (b *builder) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
-	volumes := []corev1.Volume{{
-		Name: "config",
-		VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-			LocalObjectReference: corev1.LocalObjectReference{Name: b.names.ConfigMap},
-			DefaultMode:          ptr.To[int32](0o444),
-			Optional:             ptr.To(false),
-		}},
-	}}
-	mounts := []corev1.VolumeMount{{Name: "config", MountPath: ConfigDirectory, ReadOnly: true}}
-	for _, secret := range MountedSecrets(b.spec) {
-		name := secretVolume(secret)
-		volumes = append(volumes, corev1.Volume{
-			Name: name,
-			VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
-				SecretName: secret, DefaultMode: ptr.To[int32](0o440), Optional: ptr.To(false),
-			}},
-		})
-		mounts = append(mounts, corev1.VolumeMount{Name: name, MountPath: SecretsRoot + "/" + secret, ReadOnly: true})
-	}
-	return volumes, mounts
-}
-
-// MountedSecrets are the Secrets that the pods of a spec mount.
-func MountedSecrets(spec *v1alpha1.NexusAppSpec) []string {
-	if spec.Auth.APIKeys == nil {
-		return nil
-	}
-	return []string{spec.Auth.APIKeys.SecretRef.Name}
-}
-
-// secretVolume names a volume: a Secret's own name may be longer than a volume's, and
-// may have dots.
-func secretVolume(secret string) string {
-	return "secret-" + shortHash([]byte(secret))
 }
 
 func (b *builder) image() string {

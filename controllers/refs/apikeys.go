@@ -10,17 +10,26 @@ import (
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 )
 
-// namedEntries bounds how many broken entries a message names.
-const namedEntries = 10
+const (
+	// namedEntries bounds how many entries a message names.
+	namedEntries = 10
+	// rememberedExpiries bounds how many dates are remembered. Those that come next are:
+	// the later ones matter once the Secret has been cleared of these.
+	rememberedExpiries = 50
+)
 
 // checkAPIKeys reads every entry of an API key Secret as the runtime will. One usable
-// entry is enough to serve; without any, nobody could call. It returns the names of the
-// broken entries, never their values.
-func checkAPIKeys(reference Reference, data map[string][]byte, now time.Time) ([]string, *Problem) {
+// entry is enough to serve; without any, nobody could call. The names of the broken
+// entries are remembered, never their values.
+func (r *Record) checkAPIKeys(reference Reference, data map[string][]byte, now time.Time) error {
 	var broken, reasons []string
+	expires := map[string]time.Time{}
 	usable := 0
 	for _, name := range slices.Sorted(maps.Keys(data)) {
 		entry, err := v1alpha1.ParseAPIKeyEntry(data[name])
+		if err == nil && !entry.Expires.IsZero() {
+			expires[name] = entry.Expires.UTC().Truncate(time.Second)
+		}
 		switch {
 		case err != nil:
 			broken = append(broken, name)
@@ -32,15 +41,25 @@ func checkAPIKeys(reference Reference, data map[string][]byte, now time.Time) ([
 		}
 	}
 	if usable > 0 {
-		return atMost(broken), nil
+		r.Broken, r.Expires = atMost(broken), soonest(expires)
+		return nil
 	}
 	found := "it has no entry"
 	if len(reasons) > 0 {
 		found = "none of its entries can be used (" + strings.Join(atMost(reasons), "; ") + ")"
 	}
-	return nil, &Problem{Reference: reference, Reason: v1alpha1.ReasonSecretInvalid,
-		Message: fmt.Sprintf("%s: Secret %q has no API key: %s: add one with 'nexus keys new --client NAME --secret-name %s'",
-			reference.Path, reference.Secret, found, reference.Secret)}
+	return fmt.Errorf("%s.name: Secret %q has no API key: %s: add one with 'nexus keys new --client NAME --secret-name %s'",
+		reference.Field, reference.Secret, found, reference.Secret)
+}
+
+// soonest keeps the dates that come next.
+func soonest(expires map[string]time.Time) map[string]time.Time {
+	names := slices.Sorted(maps.Keys(expires))
+	slices.SortStableFunc(names, func(a, b string) int { return expires[a].Compare(expires[b]) })
+	for _, name := range names[min(len(names), rememberedExpiries):] {
+		delete(expires, name)
+	}
+	return expires
 }
 
 // atMost shortens a list to what a message can hold.

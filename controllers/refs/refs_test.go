@@ -20,7 +20,7 @@ func entry(expires string) []byte {
 
 func TestCheckAPIKeys(t *testing.T) {
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
-	reference := Reference{Path: "spec.auth.apiKeys.secretRef.name", Secret: "keys", Use: APIKeys}
+	reference := Reference{Field: "spec.auth.apiKeys.secretRef", Secret: "keys", Use: APIKeys}
 	many := map[string][]byte{}
 	for i := range 30 {
 		many[fmt.Sprintf("client%02d", i)] = []byte("secret-value")
@@ -40,9 +40,10 @@ func TestCheckAPIKeys(t *testing.T) {
 		"many":              {data: many, problem: []string{`"client00"`, "and 20 more"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			broken, problem := checkAPIKeys(reference, c.data, now)
-			if fmt.Sprint(broken) != fmt.Sprint(c.broken) {
-				t.Errorf("broken: %v, want %v", broken, c.broken)
+			var record Record
+			problem := record.check(reference, c.data, now)
+			if fmt.Sprint(record.Broken) != fmt.Sprint(c.broken) {
+				t.Errorf("broken: %v, want %v", record.Broken, c.broken)
 			}
 			if (problem != nil) != (c.problem != nil) {
 				t.Fatalf("problem: %v, want %v", problem, c.problem)
@@ -50,13 +51,13 @@ func TestCheckAPIKeys(t *testing.T) {
 			if problem == nil {
 				return
 			}
-			for _, text := range append(c.problem, reference.Path, "nexus keys new") {
-				if !strings.Contains(problem.Message, text) {
-					t.Errorf("the message does not hold %q: %s", text, problem.Message)
+			for _, text := range append(c.problem, "spec.auth.apiKeys.secretRef.name", "nexus keys new") {
+				if !strings.Contains(problem.Error(), text) {
+					t.Errorf("the message does not hold %q: %v", text, problem)
 				}
 			}
-			if problem.Reason != v1alpha1.ReasonSecretInvalid || strings.Contains(problem.Message, "secret-value") {
-				t.Errorf("reason %s, message %s", problem.Reason, problem.Message)
+			if strings.Contains(problem.Error(), "secret-value") {
+				t.Errorf("the message tells a value: %v", problem)
 			}
 		})
 	}
@@ -112,13 +113,89 @@ func TestRecords(t *testing.T) {
 
 func TestOf(t *testing.T) {
 	spec := &v1alpha1.NexusAppSpec{
-		Auth:             v1alpha1.Auth{APIKeys: &v1alpha1.APIKeys{SecretRef: v1alpha1.LocalReference{Name: "keys"}}},
+		Auth: v1alpha1.Auth{
+			APIKeys: &v1alpha1.APIKeys{SecretRef: v1alpha1.LocalReference{Name: "keys"}},
+			JWT: []v1alpha1.JWTIssuer{
+				{PublicKeySecretRef: &v1alpha1.SecretKeyReference{Name: "tokens", Key: "pub"}},
+				{JWKSURI: "https://id.example.com/keys"},
+				{HMACSecretRef: &v1alpha1.SecretKeyReference{Name: "tokens", Key: "hmac"}},
+			},
+		},
+		Redis: &v1alpha1.Redis{
+			URLSecretRef: v1alpha1.SecretKeyReference{Name: "redis", Key: "url"},
+			CASecretRef:  &v1alpha1.SecretKeyReference{Name: "tokens", Key: "ca.crt"},
+		},
 		ImagePullSecrets: []v1alpha1.LocalReference{{Name: "registry"}, {Name: "keys"}},
 	}
-	if got := fmt.Sprint(SecretNames(spec)); got != "[keys registry]" {
+	var fields []string
+	for _, r := range Of(spec) {
+		fields = append(fields, fmt.Sprintf("%s=%s/%s:%s", r.Field, r.Secret, r.Key, r.Use))
+	}
+	want := "spec.auth.apiKeys.secretRef=keys/:APIKeys spec.auth.jwt[0].publicKeySecretRef=tokens/pub:PublicKeys " +
+		"spec.auth.jwt[2].hmacSecretRef=tokens/hmac:HMACKeys spec.redis.urlSecretRef=redis/url:RedisURL spec.redis.caSecretRef=tokens/ca.crt:RedisCA " +
+		"spec.imagePullSecrets[0]=registry/:ImagePull spec.imagePullSecrets[1]=keys/:ImagePull"
+	if got := strings.Join(fields, " "); got != want {
+		t.Errorf("the references are\n%s, want\n%s", got, want)
+	}
+	if got := fmt.Sprint(SecretNames(spec)); got != "[keys redis registry tokens]" {
 		t.Errorf("the spec names %s", got)
 	}
-	if (Records{"registry": {}}).Complete(spec) || !(Records{"keys": {}}).Complete(spec) {
-		t.Error("the mounted Secret, and no other, needs a record")
+	for _, missing := range []string{"keys", "tokens", "redis", "registry"} {
+		records := Records{"keys": {}, "tokens": {}, "redis": {}, "registry": {}}
+		delete(records, missing)
+		if got, want := records.Complete(spec), missing == "registry"; got != want {
+			t.Errorf("without %s the records are complete: %v, want %v", missing, got, want)
+		}
+	}
+}
+
+// A Secret is read again when it changed, and when it is named for something else.
+func TestRecordCovers(t *testing.T) {
+	tokens := []Reference{{Secret: "s", Key: "hmac", Use: HMACKeys}, {Secret: "s", Key: "pub", Use: PublicKeys}}
+	record := Record{Version: "u/1", Checked: uses(tokens)}
+	for name, c := range map[string]struct {
+		references []Reference
+		version    string
+		want       bool
+	}{
+		"as it was":         {tokens, "u/1", true},
+		"another order":     {[]Reference{tokens[1], tokens[0]}, "u/1", true},
+		"named twice":       {append(tokens, tokens[0]), "u/1", true},
+		"another version":   {tokens, "u/2", false},
+		"another Secret":    {tokens, "v/1", false},
+		"unknown version":   {tokens, "", false},
+		"another entry":     {[]Reference{{Secret: "s", Key: "hmac2", Use: HMACKeys}, tokens[1]}, "u/1", false},
+		"for something new": {append(tokens, Reference{Secret: "s", Key: "hmac", Use: RedisURL}), "u/1", false},
+		"for less":          {tokens[:1], "u/1", false},
+	} {
+		if got := record.covers(c.references, c.version); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	if (Record{}).covers(nil, "") {
+		t.Error("nothing is a record")
+	}
+}
+
+func TestExpiriesAreBounded(t *testing.T) {
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	data := map[string][]byte{"never": entry("")}
+	for i := range 200 {
+		data[fmt.Sprintf("k%03d", i)] = entry(fmt.Sprintf(`,"expires":%q`, now.Add(time.Duration(200-i)*time.Hour).Format(time.RFC3339)))
+	}
+	var record Record
+	if err := record.check(Reference{Secret: "keys", Use: APIKeys}, data, now); err != nil {
+		t.Fatal(err)
+	}
+	if len(record.Expires) != rememberedExpiries || !record.Expires["k199"].Equal(now.Add(time.Hour)) {
+		t.Errorf("%d dates are remembered, the next one is %v", len(record.Expires), record.Expires["k199"])
+	}
+	spec := &v1alpha1.NexusAppSpec{Auth: v1alpha1.Auth{APIKeys: &v1alpha1.APIKeys{SecretRef: v1alpha1.LocalReference{Name: "keys"}}}}
+	back := ParseRecords(Records{"keys": record}.String())
+	if got, known := back.Expiry(spec); !known || len(got) != rememberedExpiries {
+		t.Errorf("the dates came back as %v (%v)", got, known)
+	}
+	if _, known := (Records{}).Expiry(spec); known {
+		t.Error("the dates of a Secret that was never read are known")
 	}
 }

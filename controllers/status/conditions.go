@@ -26,11 +26,11 @@ func (s *summary) setReferencesResolved() {
 	case s.Unresolved != nil:
 		s.set(v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, s.Unresolved.Reason, s.Unresolved.Message+" ("+s.earlier()+")")
 	case s.References == 0:
-		s.set(v1alpha1.ConditionReferencesResolved, metav1.ConditionTrue, v1alpha1.ReasonNoReferences, "the spec names no Secret")
+		s.set(v1alpha1.ConditionReferencesResolved, metav1.ConditionTrue, v1alpha1.ReasonNoReferences, "the spec names no Secret and no ConfigMap")
 	case s.Note != "":
 		s.set(v1alpha1.ConditionReferencesResolved, metav1.ConditionTrue, v1alpha1.ReasonResolved, s.Note)
 	default:
-		s.set(v1alpha1.ConditionReferencesResolved, metav1.ConditionTrue, v1alpha1.ReasonResolved, "every Secret that the spec names can be used")
+		s.set(v1alpha1.ConditionReferencesResolved, metav1.ConditionTrue, v1alpha1.ReasonResolved, "everything that the spec names can be used")
 	}
 }
 
@@ -84,8 +84,10 @@ func (s *summary) failure() string {
 // out. A surplus pod that is still starting serves nobody.
 func (s *summary) setEnforced() {
 	switch {
-	case s.Deployment == nil || s.InForce == nil:
+	case s.Deployment == nil:
 		s.set(v1alpha1.ConditionEnforced, metav1.ConditionFalse, v1alpha1.ReasonNotDeployed, "there is no Deployment yet")
+	case s.InForce == nil:
+		s.set(v1alpha1.ConditionEnforced, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "what the pods are to enforce is not known at the moment: see Accepted and ReferencesResolved")
 	case s.pods.others > 0:
 		s.set(v1alpha1.ConditionEnforced, metav1.ConditionFalse, v1alpha1.ReasonRollingOut,
 			sentence(fmt.Sprintf("%d of %d ready pods still run another document than %s", s.pods.others, s.pods.ready, s.InForce.DocumentLabel), s.failure()))

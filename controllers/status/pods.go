@@ -32,7 +32,7 @@ func countPods(o Observed) pods {
 	sorted := slices.SortedFunc(slices.Values(o.Pods), func(x, y corev1.Pod) int { return cmp.Compare(x.Name, y.Name) })
 	for i := range sorted {
 		pod := &sorted[i]
-		if !pod.DeletionTimestamp.IsZero() || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		if gone(pod) {
 			continue
 		}
 		out.existing++
@@ -52,6 +52,14 @@ func countPods(o Observed) pods {
 	}
 	return out
 }
+
+// gone says whether a pod has ended, or is about to.
+func gone(pod *corev1.Pod) bool {
+	return !pod.DeletionTimestamp.IsZero() || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+// Serves says whether a pod is ready, and not on its way out.
+func Serves(pod *corev1.Pod) bool { return !gone(pod) && isReady(pod) }
 
 func isReady(pod *corev1.Pod) bool {
 	c := podCondition(pod, corev1.PodReady)

@@ -12,7 +12,7 @@ import (
 // setSecurityPosture runs the production checklist over what is in force, or, while
 // nothing is, over what is asked for.
 func (s *summary) setSecurityPosture() {
-	spec := s.judged()
+	spec := s.spec
 	checks := v1alpha1.Posture(spec)
 	s.status.Security = v1alpha1.SecurityStatus{Auth: spec.Auth.Mode}
 	reason := v1alpha1.ReasonRisksAccepted
@@ -39,7 +39,7 @@ func (s *summary) setSecurityPosture() {
 	s.set(v1alpha1.ConditionSecurityPosture, metav1.ConditionFalse, reason, strings.Join(findings, "; "))
 }
 
-// judged is the spec that the posture is about. A number of replicas that somebody else
+// judged is the spec that the status is about. A number of replicas that somebody else
 // has set counts as if it stood there.
 func (s *summary) judged() *v1alpha1.NexusAppSpec {
 	var spec *v1alpha1.NexusAppSpec

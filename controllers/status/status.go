@@ -36,6 +36,10 @@ type Observed struct {
 	Deployment *appsv1.Deployment
 	// Pods are all pods of the app.
 	Pods []corev1.Pod
+	// APIKeys are those in force; nil when there are none, or nothing is known of them.
+	APIKeys *APIKeys
+	// Redis is what the ready pods have told of it.
+	Redis RedisAnswers
 }
 
 // Problem is something that keeps an app from being ready.
@@ -79,6 +83,7 @@ const MaxMessage = 2048
 // times of earlier transitions.
 func Summarize(app *v1alpha1.NexusApp, o Observed) v1alpha1.NexusAppStatus {
 	s := summary{Observed: o, app: app, pods: countPods(o)}
+	s.spec = s.judged()
 	s.status.ObservedGeneration = app.Generation
 	s.status.Conditions = slices.Clone(app.Status.Conditions)
 	s.setAccepted()
@@ -86,6 +91,8 @@ func Summarize(app *v1alpha1.NexusApp, o Observed) v1alpha1.NexusAppStatus {
 	s.setAvailable()
 	s.setEnforced()
 	s.setSecurityPosture()
+	s.setCredentialsCurrent()
+	s.setRedisReady()
 	s.setReady()
 	s.setReconciling()
 	s.setStalled()
@@ -96,7 +103,9 @@ func Summarize(app *v1alpha1.NexusApp, o Observed) v1alpha1.NexusAppStatus {
 // summary is a status in the making.
 type summary struct {
 	Observed
-	app    *v1alpha1.NexusApp
+	app *v1alpha1.NexusApp
+	// spec is the one in force, or, while none is, what is asked for.
+	spec   *v1alpha1.NexusAppSpec
 	pods   pods
 	status v1alpha1.NexusAppStatus
 }
@@ -138,9 +147,9 @@ func (s *summary) setFacts() {
 // not the current one.
 func (s *summary) earlier() string {
 	switch {
-	case s.InForce == nil || s.Deployment == nil:
+	case s.Deployment == nil:
 		return "nothing is deployed yet"
-	case s.InForce.Generation < s.app.Generation:
+	case s.InForce != nil && s.InForce.Generation < s.app.Generation:
 		return fmt.Sprintf("generation %d stays in force", s.InForce.Generation)
 	default:
 		return "what is deployed keeps serving"

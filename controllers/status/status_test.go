@@ -60,6 +60,12 @@ func pod(name, document string, ready bool) corev1.Pod {
 	return p
 }
 
+// redis gives the app in force a Redis.
+func redis(o *status.Observed) {
+	o.InForce.Spec.Redis = &v1alpha1.Redis{URLSecretRef: v1alpha1.SecretKeyReference{Name: "redis", Key: "url"}}
+	v1alpha1.SetDefaults(o.InForce.Spec)
+}
+
 func terminating(p corev1.Pod) corev1.Pod {
 	p.DeletionTimestamp = &now
 	return p
@@ -183,6 +189,60 @@ func TestConditions(t *testing.T) {
 		}, []want{
 			{v1alpha1.ConditionSecurityPosture, metav1.ConditionTrue, v1alpha1.ReasonChecksPassed, "all 8 checks"},
 		}},
+		"keys that end later": {func(o *status.Observed) {
+			o.APIKeys = &status.APIKeys{Secret: "keys", Expires: map[string]time.Time{"web": now.Add(14*24*time.Hour + time.Second)}}
+		}, []want{{v1alpha1.ConditionCredentialsCurrent, metav1.ConditionTrue, v1alpha1.ReasonNothingExpires, "14 days"}}},
+		"keys that end soon": {func(o *status.Observed) {
+			o.APIKeys = &status.APIKeys{Secret: "keys", Expires: map[string]time.Time{
+				"later": now.Add(15 * 24 * time.Hour), "soon": now.Add(14 * 24 * time.Hour), "over": now.Time}}
+		}, []want{
+			{v1alpha1.ConditionCredentialsCurrent, metav1.ConditionFalse, v1alpha1.ReasonCredentialsExpiring,
+				`Secret "keys": entry "over" expired at 2026-01-02T00:00:00Z, entry "soon" expires at 2026-01-16T00:00:00Z: make another key for the client with 'nexus keys new --client NAME --secret-name keys'`},
+			{v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, ""},
+		}},
+		"many keys that end": {func(o *status.Observed) {
+			o.APIKeys = &status.APIKeys{Secret: "keys", Expires: map[string]time.Time{}}
+			for i := range 13 {
+				o.APIKeys.Expires[strings.Repeat("k", i+1)] = now.Time
+			}
+		}, []want{{v1alpha1.ConditionCredentialsCurrent, metav1.ConditionFalse, v1alpha1.ReasonCredentialsExpiring, "and 3 more"}}},
+		"Redis, and no pod is ready": {func(o *status.Observed) {
+			redis(o)
+			o.Pods = nil
+		}, []want{{v1alpha1.ConditionRedisReady, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "no pod is ready"}}},
+		"Redis, and nobody was asked": {redis, []want{{v1alpha1.ConditionRedisReady, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "not been asked"}}},
+		"Redis is there": {func(o *status.Observed) {
+			redis(o)
+			o.Redis = status.RedisAnswers{Up: true}
+		}, []want{{v1alpha1.ConditionRedisReady, metav1.ConditionTrue, v1alpha1.ReasonAllPodsConnected, ""}}},
+		"Redis is not there for some": {func(o *status.Observed) {
+			redis(o)
+			o.Redis = status.RedisAnswers{Up: true, Down: 2, Silent: 1, Problem: "timeout"}
+		}, []want{
+			{v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected, "2 of 3 ready pods cannot use Redis: timeout; meanwhile each counts its limits by itself"},
+			{v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, ""},
+		}},
+		"Redis is not there, Deny": {func(o *status.Observed) {
+			redis(o)
+			o.InForce.Spec.RateLimit.OnStoreError = v1alpha1.StoreErrorDeny
+			o.Redis = status.RedisAnswers{Down: 3, Problem: "timeout"}
+		}, []want{{v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected, "503"}}},
+		"Redis is not there, Allow": {func(o *status.Observed) {
+			redis(o)
+			o.InForce.Spec.RateLimit.OnStoreError = v1alpha1.StoreErrorAllow
+			o.Redis = status.RedisAnswers{Down: 3, Problem: "timeout"}
+		}, []want{{v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected, "limit nobody"}}},
+		"pods that do not answer": {func(o *status.Observed) {
+			redis(o)
+			o.Redis = status.RedisAnswers{Up: true, Silent: 1}
+		}, []want{{v1alpha1.ConditionRedisReady, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "1 of 3 ready pods do not answer the operator on port 9090"}}},
+		"what is in force is not known": {func(o *status.Observed) {
+			o.InForce = nil
+			o.Unresolved = &status.Problem{Reason: v1alpha1.ReasonClusterKeysUnavailable, Message: "no keys", Remedy: status.RemedyWait}
+		}, []want{
+			{v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonClusterKeysUnavailable, "no keys (what is deployed keeps serving)"},
+			{v1alpha1.ConditionEnforced, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, ""},
+		}},
 		"replicas that somebody else set count": {func(o *status.Observed) {
 			o.InForce.Spec.Replicas, o.Deployment.Spec.Replicas = nil, ptr.To[int32](1)
 			o.Pods = o.Pods[:1]
@@ -243,6 +303,59 @@ func TestTransitionTimes(t *testing.T) {
 	again = status.Summarize(a, o)
 	if c := meta.FindStatusCondition(again.Conditions, v1alpha1.ConditionAvailable); !c.LastTransitionTime.Equal(&now) {
 		t.Errorf("a transition left its time at %v", c.LastTransitionTime)
+	}
+}
+
+// What was told of Redis stands until the pods have been asked again; what was not known
+// is not taken for an answer.
+func TestRedisReadyStandsUntilAsked(t *testing.T) {
+	a, o := app(), serving()
+	redis(&o)
+	o.Redis = status.RedisAnswers{Down: 1, Problem: "timeout"}
+	a.Status = status.Summarize(a, o)
+	told := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionRedisReady)
+	o.Redis = status.RedisAnswers{}
+	again := status.Summarize(a, o)
+	if c := meta.FindStatusCondition(again.Conditions, v1alpha1.ConditionRedisReady); *c != *told {
+		t.Errorf("before anybody was asked, %+v became %+v", told, c)
+	}
+	ready := o.Pods
+	o.Pods = nil
+	a.Status = status.Summarize(a, o)
+	o.Pods = ready
+	again = status.Summarize(a, o)
+	if c := meta.FindStatusCondition(again.Conditions, v1alpha1.ConditionRedisReady); !strings.Contains(c.Message, "not been asked") {
+		t.Errorf("pods that are ready again: %s", c.Message)
+	}
+	o.InForce.Spec.Redis = nil
+	a.Status = status.Summarize(a, o)
+	if c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionRedisReady); c != nil {
+		t.Errorf("without Redis there is %+v", c)
+	}
+}
+
+func TestNextChange(t *testing.T) {
+	const warn = 14 * 24 * time.Hour
+	at := now.Add
+	for name, c := range map[string]struct {
+		expires map[string]time.Time
+		want    time.Time
+	}{
+		"nothing ends":        {nil, time.Time{}},
+		"everything is over":  {map[string]time.Time{"a": at(-time.Hour), "b": now.Time}, time.Time{}},
+		"a warning":           {map[string]time.Time{"a": at(warn + time.Hour)}, at(time.Hour)},
+		"an end":              {map[string]time.Time{"a": at(time.Hour)}, at(time.Hour)},
+		"the warning is due":  {map[string]time.Time{"a": at(warn)}, at(warn)},
+		"the first of many":   {map[string]time.Time{"a": at(warn + 3*time.Hour), "b": at(2 * time.Hour), "c": at(-time.Hour)}, at(2 * time.Hour)},
+		"a warning before it": {map[string]time.Time{"a": at(warn + time.Hour), "b": at(2 * time.Hour)}, at(time.Hour)},
+	} {
+		if got := (&status.APIKeys{Expires: c.expires}).NextChange(now.Time); !got.Equal(c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	var none *status.APIKeys
+	if got := none.NextChange(now.Time); !got.IsZero() {
+		t.Errorf("without API keys, something changes at %v", got)
 	}
 }
 

@@ -8,12 +8,15 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/controllers/desired"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
 )
 
@@ -170,6 +173,34 @@ func TestMetrics(t *testing.T) {
 	if off.find("Service", release+"-metrics") != nil || !slices.Contains(c.Args, "--metrics-bind-address=0") || len(c.Ports) != 1 {
 		t.Errorf("metrics are still served: %q %v", c.Args, c.Ports)
 	}
+}
+
+// TestAppsLetTheManagerIn finds the manager by the labels that the NetworkPolicy of an
+// app with Redis admits to the admin port.
+func TestAppsLetTheManagerIn(t *testing.T) {
+	app := &v1alpha1.NexusApp{ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: "team-a"}}
+	app.Spec.Environment = v1alpha1.Development
+	app.Spec.Redis = &v1alpha1.Redis{URLSecretRef: v1alpha1.SecretKeyReference{Name: "shop-redis", Key: "url"}}
+	objects, err := desired.Build(desired.Input{App: app, OperatorNamespace: namespace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deployment, _ := render(t).manager(t)
+	for _, object := range objects {
+		policy, ok := object.(*networkingv1.NetworkPolicy)
+		if !ok {
+			continue
+		}
+		for _, rule := range policy.Spec.Ingress {
+			for _, peer := range rule.From {
+				selector, err := metav1.LabelSelectorAsSelector(peer.PodSelector)
+				if err == nil && selector.Matches(labels.Set(deployment.Spec.Template.Labels)) {
+					return
+				}
+			}
+		}
+	}
+	t.Errorf("no app admits pods with the labels %v", deployment.Spec.Template.Labels)
 }
 
 func TestCRDIsCurrentAndKept(t *testing.T) {

@@ -1,0 +1,196 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+)
+
+// pods answers for pods, by the last number of their address.
+type podsByAddress struct {
+	mu      sync.Mutex
+	answers map[byte]podAnswer
+}
+
+func (p *podsByAddress) ask(_ context.Context, address netip.AddrPort) (podAnswer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if answer, ok := p.answers[address.Addr().As4()[3]]; ok && address.Port() == 9090 {
+		return answer, nil
+	}
+	return podAnswer{}, errors.New("no answer")
+}
+
+func (p *podsByAddress) say(pod byte, answer podAnswer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answers[pod] = answer
+}
+
+// startPodsAt replaces the pods of an app with ready ones at 10.0.0.1 and so on.
+func (o *operator) startPodsAt(t *testing.T, app *v1alpha1.NexusApp, n int) {
+	t.Helper()
+	o.deletePods(t, app)
+	d := deploymentOf(t, app)
+	for i := range n {
+		o.startPod(t, d, fmt.Sprintf("at-%d", i+1), func(s *corev1.PodStatus) {
+			ready(s)
+			s.PodIP = fmt.Sprintf("10.0.0.%d", i+1)
+			s.PodIPs = []corev1.PodIP{{IP: s.PodIP}}
+		})
+	}
+}
+
+// The status follows what the pods say, holds nothing back, and is written only when it
+// says something else.
+func TestRedisReady(t *testing.T) {
+	pods := &podsByAddress{answers: map[byte]podAnswer{1: {Up: true}, 2: {Up: true}, 3: {Up: true}}}
+	o := startOperator(t, byHand, func(options *Options) { options.askPod = pods.ask })
+	app := withRedis(production(namespace(t)))
+	create(t, redisSecret(app.Namespace))
+	got := o.deployed(t, app)
+	expect(t, got, v1alpha1.ConditionRedisReady, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "not been asked yet")
+	o.startPodsAt(t, app, 3)
+	// polled asks the pods, and returns whether the app would be reconciled.
+	polled := func(what string, want bool) {
+		t.Helper()
+		changed, err := o.redis.poll(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(changed, client.ObjectKeyFromObject(app)); got != want {
+			t.Errorf("%s: the app would be reconciled: %v, want %v", what, got, want)
+		}
+		if writes := o.reconcile(t, app); len(writes) > 0 != want {
+			t.Errorf("%s: a reconcile wrote %v", what, writes)
+		}
+		got = readBack(t, app)
+		expect(t, got, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	}
+	polled("all can", true)
+	expect(t, got, v1alpha1.ConditionRedisReady, metav1.ConditionTrue, v1alpha1.ReasonAllPodsConnected)
+	polled("at rest", false)
+
+	pods.say(2, podAnswer{Problem: "connection-refused"})
+	polled("one cannot", true)
+	expect(t, got, v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected,
+		"1 of 3 ready pods cannot use Redis: connection-refused", "counts its limits by itself", "onStoreError is Local")
+	polled("still one", false)
+	pods.say(1, podAnswer{Problem: "timeout"})
+	polled("another one", true)
+	expect(t, got, v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected, "2 of 3 ready pods cannot use Redis: connection-refused, timeout")
+
+	// A new operator, which has asked nobody yet, lets stand what the last one told.
+	o.stop()
+	o = startOperator(t, byHand, func(options *Options) { options.askPod = pods.ask })
+	if writes := o.reconcile(t, app); len(writes) > 0 {
+		t.Errorf("after a restart, an app at rest was written: %v", writes)
+	}
+	for pod := range byte(3) {
+		pods.say(pod+1, podAnswer{Up: true})
+	}
+	polled("all can again", true)
+	expect(t, got, v1alpha1.ConditionRedisReady, metav1.ConditionTrue, v1alpha1.ReasonAllPodsConnected)
+
+	// One that does not answer is given the benefit of the doubt, and not for ever.
+	pods.mu.Lock()
+	delete(pods.answers, 3)
+	pods.mu.Unlock()
+	polled("one missed", false)
+	polled("two missed", false)
+	polled("silent", true)
+	expect(t, got, v1alpha1.ConditionRedisReady, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "1 of 3 ready pods do not answer the operator on port 9090")
+
+	o.change(t, app, func(a *v1alpha1.NexusApp) { a.Spec.Redis = nil })
+	o.settle(t, app)
+	if c := meta.FindStatusCondition(readBack(t, app).Status.Conditions, v1alpha1.ConditionRedisReady); c != nil {
+		t.Errorf("an app without Redis has the condition %+v", c)
+	}
+}
+
+// The same without a hand: the poller runs beside the controller, and has it look.
+func TestRedisReadyByItself(t *testing.T) {
+	pods := &podsByAddress{answers: map[byte]podAnswer{1: {Up: true}, 2: {Problem: "auth"}}}
+	app := withRedis(production(namespace(t)))
+	create(t, apiKeys(app.Namespace, keysSecret), redisSecret(app.Namespace), app)
+	first := startOperator(t, byWatches, func(options *Options) { options.askPod = pods.ask })
+	awaitCondition(t, app, v1alpha1.ConditionRedisReady, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved)
+	first.startPodsAt(t, app, 2)
+	first.stop()
+	// The next one asks as soon as it starts.
+	startOperator(t, byWatches, func(options *Options) { options.askPod = pods.ask })
+	got := awaitCondition(t, app, v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected)
+	expect(t, got, v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected, "1 of 2 ready pods cannot use Redis: auth")
+}
+
+// Only pods that serve are asked, and only where a pod can be.
+func TestAdminAddress(t *testing.T) {
+	for ip, want := range map[string]string{
+		"10.1.2.3": "10.1.2.3:9090", "fd00::1": "[fd00::1]:9090", "::ffff:10.1.2.3": "10.1.2.3:9090",
+		"": "", "127.0.0.1": "", "::1": "", "::ffff:127.0.0.1": "", "169.254.169.254": "", "fe80::1": "", "0.0.0.0": "", "224.0.0.1": "", "example.com": "",
+	} {
+		address, ok := adminAddress(&corev1.Pod{Status: corev1.PodStatus{PodIP: ip}})
+		if got := map[bool]string{true: address.String()}[ok]; got != want {
+			t.Errorf("%q: %s, want %s", ip, got, want)
+		}
+	}
+}
+
+// What a pod says is believed in part, and only from the pod itself.
+func TestAskPodOverHTTP(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
+	defer elsewhere.Close()
+	answer := func(body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }
+	}
+	for name, c := range map[string]struct {
+		pod  http.HandlerFunc
+		want podAnswer
+		fail bool
+	}{
+		"up":               {pod: answer(`{"state":"ready","redis":{"up":true,"since":"2026-01-01T00:00:00Z","problem":""}}`), want: podAnswer{Up: true}},
+		"down":             {pod: answer(`{"redis":{"up":false,"problem":"connection-refused"}}`), want: podAnswer{Problem: "connection-refused"}},
+		"up with a word":   {pod: answer(`{"redis":{"up":true,"problem":"timeout"}}`), want: podAnswer{Up: true}},
+		"not a word":       {pod: answer(`{"redis":{"up":false,"problem":"Visit http://evil.example.com"}}`), want: podAnswer{Problem: "unknown"}},
+		"a long word":      {pod: answer(`{"redis":{"up":false,"problem":"` + strings.Repeat("a", 33) + `"}}`), want: podAnswer{Problem: "unknown"}},
+		"a word and lines": {pod: answer(`{"redis":{"up":false,"problem":"timeout\n"}}`), want: podAnswer{Problem: "unknown"}},
+		"no Redis":         {pod: answer(`{"state":"ready"}`), fail: true},
+		"no verdict":       {pod: answer(`{"redis":{}}`), fail: true},
+		"no JSON":          {pod: answer(`up`), fail: true},
+		"another type":     {pod: answer(`{"redis":{"up":"yes"}}`), fail: true},
+		"too much":         {pod: answer(`{"redis":{"up":true},"x":"` + strings.Repeat("x", maxPodReply) + `"}`), fail: true},
+		"too many headers": {pod: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X", strings.Repeat("x", 2*maxPodReply))
+		}, fail: true},
+		"a redirect": {pod: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, fail: true},
+		"not found":  {pod: http.NotFound, fail: true},
+		"hangs up":   {pod: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, fail: true},
+		"another path": {pod: func(w http.ResponseWriter, r *http.Request) {
+			answer(`{"redis":{"up":`+fmt.Sprint(r.URL.Path == "/status")+`}}`)(w, r)
+		}, want: podAnswer{Up: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(c.pod)
+			defer server.Close()
+			address := netip.MustParseAddrPort(server.Listener.Addr().String())
+			got, err := askOverHTTP()(t.Context(), address)
+			if (err != nil) != c.fail || got != c.want {
+				t.Errorf("the pod said %+v (%v), want %+v", got, err, c.want)
+			}
+		})
+	}
+}
