@@ -12,8 +12,8 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 
-# Packages whose tests need Helm or a whole cluster; 'make test' runs them with what they need.
-NEED_MORE := /test/(chart|e2e)$$
+# Packages whose tests need Helm, a whole cluster, or the machine to themselves; 'make test' runs them with what they need.
+NEED_MORE := /test/(chart|docs|e2e|fleet)$$
 
 .DEFAULT_GOAL := help
 
@@ -34,10 +34,16 @@ test: ## Install what is needed and run every test; prints how long each stage t
 	hack/test.sh
 
 .PHONY: unit
-unit: ## Run the tests that need neither a cluster nor Helm, with the race detector.
+unit: bin/redis-server ## Run the tests that need neither Helm nor a cluster nor several processes, with the race detector.
 	assets=$$(hack/cluster/cluster assets); \
-	KUBEBUILDER_ASSETS=$$assets go test -race $$(go list ./... | grep -Ev '$(NEED_MORE)')
+	PATH=$(CURDIR)/bin:$$PATH KUBEBUILDER_ASSETS=$$assets go test -race $$(go list ./... | grep -Ev '$(NEED_MORE)')
 	go -C hack/cluster test ./...
+
+# One after the other: they run the programs as they are shipped, and count what passes.
+.PHONY: processes
+processes: bin/redis-server ## Test several runtimes with a real Redis between them, and the commands of the documentation.
+	assets=$$(hack/cluster/cluster assets); \
+	PATH=$(CURDIR)/bin:$$PATH KUBEBUILDER_ASSETS=$$assets go test -p 1 -count=1 ./test/fleet ./test/docs
 
 .PHONY: chart
 chart: bin/helm ## Lint the chart and test what it renders.
@@ -52,9 +58,9 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s).
 	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: images ## Measure the policy path, the runtime's start and size, and the operator's cost per NexusApp.
+bench: images bin/redis-server ## Measure the policy path, the runtime's start and size, and the operator's cost per NexusApp.
 	$(GO_BUILD) -o bin/baseline ./hack/bench/baseline
-	assets=$$(hack/cluster/cluster assets); KUBEBUILDER_ASSETS=$$assets go run ./hack/bench $(BENCHFLAGS)
+	assets=$$(hack/cluster/cluster assets); PATH=$(CURDIR)/bin:$$PATH KUBEBUILDER_ASSETS=$$assets go run ./hack/bench $(BENCHFLAGS)
 
 ##@ Write code
 
@@ -91,6 +97,11 @@ tools: bin/helm bin/golangci-lint ## Compile the pinned Helm and linter into bin
 .PHONY: bin/helm bin/golangci-lint
 bin/helm bin/golangci-lint:
 	@hack/tools/build.sh $(@F) >/dev/null
+
+# Tests run it from PATH. It is Debian's, and installed where it is missing (root).
+.PHONY: bin/redis-server
+bin/redis-server:
+	@hack/redis.sh >/dev/null
 
 .PHONY: clean
 clean: ## Remove bin/, dist/ and coverage; the local cluster and the caches stay.

@@ -36,19 +36,25 @@ stage() { # name command...
 	names+=("$name") seconds+=($((SECONDS - started))) results+=("$result")
 }
 
-# The race detector needs a C compiler. What the local cluster needs, it installs itself.
+# Tests run a real Redis and the commands of the documentation, and the race detector needs a C compiler. What the local
+# cluster needs, it installs itself.
 setup() {
 	command -v go >/dev/null || { echo "test: go is not on PATH: install Go 1.26 or later" >&2; exit 1; }
-	if command -v gcc >/dev/null && [ -e /usr/include/stdlib.h ]; then
-		echo "nothing to install"
+	hack/redis.sh
+	local missing=() command
+	for command in gcc curl jq openssl; do
+		command -v $command >/dev/null || missing+=("$command")
+	done
+	[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+	if [ ${#missing[@]} = 0 ]; then
 		return
 	fi
 	if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
-		echo "test: the race detector needs gcc and the C library's headers: install them, or run this as root on Debian" >&2
+		echo "test: missing are ${missing[*]}: install them, or run this as root on Debian" >&2
 		exit 1
 	fi
-	echo "installing Debian packages: gcc libc6-dev"
-	install() { apt-get install -qq -y --no-install-recommends gcc libc6-dev >/dev/null; }
+	echo "installing Debian packages: ${missing[*]}"
+	install() { apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null; }
 	install || { apt-get update -qq; install; }
 }
 
@@ -56,6 +62,7 @@ assets() { hack/cluster/cluster assets; }
 tools() { hack/tools/build.sh helm; }
 build() { make --no-print-directory build; }
 unit() { make --no-print-directory unit; }
+processes() { make --no-print-directory processes; }
 chart() { make --no-print-directory chart; }
 e2e() { make --no-print-directory e2e; }
 
@@ -64,6 +71,7 @@ stage "control plane from source" assets
 stage "Helm from source" tools
 stage "build" build
 stage "unit and API-server tests" unit
+stage "several processes, documentation" processes
 stage "chart tests" chart
 stage "end-to-end tests" e2e
 exit $failed

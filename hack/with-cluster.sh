@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Runs a command with a cluster that has this checkout's images, and with the variables that say where everything is:
-# KUBECONFIG, KUBECTL, HELM, NEXUS, MANAGER_IMAGE and RUNTIME_IMAGE.
+# KUBECONFIG, KUBECTL, HELM, NEXUS, MANAGER_IMAGE, RUNTIME_IMAGE and REDIS_IMAGE.
 #
 #   hack/with-cluster.sh [--keep] COMMAND [ARGUMENT...]
 #
 # Without KUBECONFIG it is the local cluster of hack/cluster. It is taken down again afterwards, in every case, unless
 # --keep is given or it ran before. With KUBECONFIG it is yours: images are loaded when the current context is a kind
-# cluster; for any other, push them and set MANAGER_IMAGE and RUNTIME_IMAGE.
+# cluster; for any other, push them and set MANAGER_IMAGE and RUNTIME_IMAGE. Its nodes pull Redis; REDIS_IMAGE says which.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,6 +26,7 @@ pack_images() {
 }
 
 use_own_cluster() {
+	REDIS_IMAGE=${REDIS_IMAGE:-docker.io/library/redis:7.4-alpine}
 	if [ -z "${KUBECTL:-}" ]; then
 		KUBECTL=$(command -v kubectl || echo "$(hack/cluster/cluster assets)/kubectl")
 	fi
@@ -58,6 +59,8 @@ use_local_cluster() {
 	say "loading the images into the cluster"
 	hack/cluster/cluster load-image --archive dist/manager.tar
 	hack/cluster/cluster load-image --archive dist/runtime.tar
+	REDIS_IMAGE=$(hack/redis.sh --image)
+	hack/cluster/cluster load-image --archive dist/redis.tar
 }
 
 HELM=${HELM:-$(hack/tools/build.sh helm)}
@@ -67,7 +70,7 @@ if [ -n "${KUBECONFIG:-}" ]; then
 else
 	use_local_cluster
 fi
-export KUBECONFIG KUBECTL HELM NEXUS MANAGER_IMAGE RUNTIME_IMAGE
+export KUBECONFIG KUBECTL HELM NEXUS MANAGER_IMAGE RUNTIME_IMAGE REDIS_IMAGE
 
 # What a reader of a log wants to know once the cluster is gone.
 diagnose() {

@@ -136,6 +136,24 @@ func TestPodKilled(t *testing.T) {
 	}
 }
 
+// TestRedisKilled: limits are shared or, for the moment, each pod's own; no request pays
+// for it.
+func TestRedisKilled(t *testing.T) {
+	env := shop(t)
+	load := env.StartLoad(t.Context())
+	for range 3 {
+		kubectl(t, env, "delete", "pod", "-n", story.Namespace, "-l", "app=redis", "--now")
+		kubectl(t, env, "rollout", "status", "deployment", "-n", story.Namespace, "redis", "--timeout=180s")
+		if err := env.AwaitRedis(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := condition(t, env, story.App, "Ready"); !strings.HasPrefix(got, "True") {
+		t.Errorf("Ready is %s", got)
+	}
+	noRequestFails(t, load)
+}
+
 func TestLateSecretIsPickedUp(t *testing.T) {
 	env := shop(t)
 	raw, err := os.ReadFile("../../config/samples/nexus_v1alpha1_nexusapp.yaml")

@@ -3,13 +3,11 @@ package story
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -133,73 +131,88 @@ func checkRoute(ctx context.Context, e *Env) (string, error) {
 	return "POST /api/quote answers with the output itself", nil
 }
 
-// spend sends requests as one client until every pod refuses, and reports how many
-// passed and the last refusal.
-func (e *Env) spend(ctx context.Context, client string, requests int) (allowed, refused int64, last Answer, elapsed time.Duration, err error) {
-	var passed, limited atomic.Int64
+// spent is what became of the requests of one client.
+type spent struct {
+	allowed, refused int64
+	last             Answer // the last refusal
+	elapsed          time.Duration
+}
+
+// spendTime is long enough to see that the rate holds, and not only the burst.
+const spendTime = 5 * time.Second
+
+// spend sends 200 requests a second as one client.
+func (e *Env) spend(ctx context.Context, client string) (spent, error) {
+	var s spent
+	var failure error // the last one
 	var mu sync.Mutex
-	var failures []error
-	var refusal Answer
-	start := time.Now()
-	work := make(chan struct{})
 	var wg sync.WaitGroup
+	ticks := time.NewTicker(time.Second / 200)
+	defer ticks.Stop()
+	start := time.Now()
 	for range 8 {
 		wg.Go(func() {
-			for range work {
+			for time.Since(start) < spendTime {
+				<-ticks.C
 				a, err := e.do(ctx, http.MethodPost, echoPath, client, echoBody)
+				mu.Lock()
 				switch {
 				case err != nil:
+					failure = err
 				case a.Status == http.StatusOK:
-					passed.Add(1)
-					continue
+					s.allowed++
 				case a.Status == http.StatusTooManyRequests:
-					limited.Add(1)
-					mu.Lock()
-					refusal = a
-					mu.Unlock()
-					continue
+					s.refused++
+					s.last = a
 				default:
-					err = fmt.Errorf("got %d: %s", a.Status, tail(string(a.body), 200))
+					failure = fmt.Errorf("got %d: %s", a.Status, tail(string(a.body), 200))
 				}
-				mu.Lock()
-				failures = append(failures, err)
 				mu.Unlock()
 			}
 		})
 	}
-	for range requests {
-		work <- struct{}{}
-	}
-	close(work)
 	wg.Wait()
-	return passed.Load(), limited.Load(), refusal, time.Since(start), errors.Join(failures...)
+	s.elapsed = time.Since(start)
+	return s, failure
 }
 
-// limitHolds spends the limit of a client and compares what passed with what GCRA
-// allows over all pods: each pod lets its burst through, and its rate while the
-// spending takes.
+// limitHolds spends the limit of a client over all pods and compares what passed with
+// what one bucket allows: its burst, and its rate while the spending took.
 func (e *Env) limitHolds(ctx context.Context, client string, perMinute int64) (string, error) {
-	pods, err := e.Pods(ctx)
+	before, err := e.metric(ctx, requestsMetric)
 	if err != nil {
 		return "", err
 	}
-	n := int64(len(pods))
-	allowed, refused, last, elapsed, err := e.spend(ctx, client, int(perMinute*n*2))
+	s, err := e.spend(ctx, client)
 	if err != nil {
 		return "", err
 	}
-	least, most := perMinute*n, perMinute*n+int64(float64(perMinute*n)*elapsed.Minutes())+n
-	if allowed < least || allowed > most {
-		return "", fmt.Errorf("%d passed, want %d to %d (%d pods, %d a minute, %.1f s)", allowed, least, most, n, perMinute, elapsed.Seconds())
+	after, err := e.metric(ctx, requestsMetric)
+	if err != nil {
+		return "", err
 	}
-	seconds, err := strconv.Atoi(last.header.Get("Retry-After"))
+	served := 0
+	for pod := range after {
+		if after[pod] > before[pod] {
+			served++
+		}
+	}
+	if served < 2 {
+		return "", fmt.Errorf("only %d of %d pods got requests", served, len(after))
+	}
+	want := perMinute + int64(float64(perMinute)*s.elapsed.Minutes())
+	if s.allowed < want-1 || s.allowed > want+1 {
+		return "", fmt.Errorf("%d passed, want %d ± 1 (%d a minute, %.1f s, %d pods)", s.allowed, want, perMinute, s.elapsed.Seconds(), served)
+	}
+	seconds, err := strconv.Atoi(s.last.header.Get("Retry-After"))
 	if err != nil || seconds < 1 {
-		return "", fmt.Errorf("Retry-After is %q", last.header.Get("Retry-After"))
+		return "", fmt.Errorf("Retry-After is %q", s.last.header.Get("Retry-After"))
 	}
-	if p, err := last.problem(); err != nil || p.Code != "rate_limited" {
-		return "", fmt.Errorf("not a rate_limited problem: %s", last.body)
+	if p, err := s.last.problem(); err != nil || p.Code != "rate_limited" {
+		return "", fmt.Errorf("not a rate_limited problem: %s", s.last.body)
 	}
-	return fmt.Sprintf("%d passed and %d got 429 over %d pods (%d allowed by the limit), Retry-After: %d s", allowed, refused, n, most, seconds), nil
+	return fmt.Sprintf("%d passed over %d pods where burst + rate × %.1f s is %d, and %d got 429, Retry-After: %d s",
+		s.allowed, served, s.elapsed.Seconds(), want, s.refused, seconds), nil
 }
 
 func checkRateLimit(ctx context.Context, e *Env) (string, error) {

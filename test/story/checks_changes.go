@@ -69,7 +69,7 @@ func checkRotation(ctx context.Context, e *Env) (string, error) {
 	}
 	l := e.StartLoad(ctx)
 	start := time.Now()
-	if err := e.applySecret(ctx, data); err != nil {
+	if err := e.applySecret(ctx, KeySecret, data); err != nil {
 		_, _ = l.Stop()
 		return "", err
 	}

@@ -36,6 +36,9 @@ type Options struct {
 	Kubectl, Helm, Nexus string
 	// ManagerImage and RuntimeImage are images that the cluster's nodes have.
 	ManagerImage, RuntimeImage string
+	// RedisImage is an image with redis-server and redis-cli that the nodes have or can
+	// pull.
+	RedisImage string
 	// Via says how calls reach the pods: "service" dials the Service's address,
 	// "apiserver" goes through the API server's proxy, "" chooses.
 	Via string
@@ -116,9 +119,13 @@ func (e *Env) get(ctx context.Context, out any, args ...string) error {
 
 // wait waits for a condition of the app with 'kubectl wait', as a user would.
 func (e *Env) wait(ctx context.Context, condition string, timeout time.Duration) error {
-	_, err := e.RunKubectl(ctx, "wait", "-n", Namespace, "nexusapp/"+App, "--for="+condition, "--timeout="+timeout.String())
+	return e.waitFor(ctx, App, condition, timeout)
+}
+
+func (e *Env) waitFor(ctx context.Context, app, condition string, timeout time.Duration) error {
+	_, err := e.RunKubectl(ctx, "wait", "-n", Namespace, "nexusapp/"+app, "--for="+condition, "--timeout="+timeout.String())
 	if err != nil {
-		why, _ := e.RunKubectl(ctx, "get", "nexusapp", "-n", Namespace, App, "-o", "jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{\"\\n\"}{end}")
+		why, _ := e.RunKubectl(ctx, "get", "nexusapp", "-n", Namespace, app, "-o", "jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{\"\\n\"}{end}")
 		return fmt.Errorf("%w\nconditions:\n%s", err, why)
 	}
 	return nil

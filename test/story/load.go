@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// Load is a steady stream of requests, each on its own connection, that runs while
-// something changes. It is bounded: 40 requests a second, until it is stopped.
+// Load is a steady stream of runs, each on its own connection, while something changes.
+// It is bounded: 20 a second, until it is stopped.
 type Load struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -18,11 +19,19 @@ type Load struct {
 	failures []string
 }
 
-// StartLoad lists workflows with a valid key: authenticated, and without a limit.
+// loadClients is how many clients take turns in a load: as many as requests a second,
+// so that each stays within its limit and every request has to pass, shared limits or
+// not.
+const loadClients = 20
+
+func loadClient(i int) string { return fmt.Sprintf("load-%d", i) }
+
+// StartLoad runs a workflow: authenticated, counted, validated.
 func (e *Env) StartLoad(ctx context.Context) *Load {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &Load{cancel: cancel}
-	ticks := time.NewTicker(25 * time.Millisecond)
+	ticks := time.NewTicker(time.Second / loadClients)
+	var turn atomic.Int64
 	for range 4 {
 		l.wg.Go(func() {
 			for {
@@ -31,7 +40,8 @@ func (e *Env) StartLoad(ctx context.Context) *Load {
 					return
 				case <-ticks.C:
 					// A request under way when the load stops is finished.
-					a, err := e.do(context.WithoutCancel(ctx), http.MethodGet, "/workflows/echo", "load", "")
+					client := loadClient(int(turn.Add(1) % loadClients))
+					a, err := e.do(context.WithoutCancel(ctx), http.MethodPost, echoPath, client, echoBody)
 					l.record(a, err)
 				}
 			}
