@@ -12,40 +12,41 @@ import (
 	"sync"
 )
 
-// target is one thing to measure: a request that a server answers with a status.
+// target is one thing to measure: requests, sent in turn, that a server answers with a
+// status, or with one that begins like it.
 type target struct {
-	name    string
-	address string
-	request string
-	status  string
-	process *process
+	name     string
+	address  string
+	requests []string
+	status   string
+	process  *process
 }
 
 func request(path, host, headers, body string) string {
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s", path, host, headers, len(body), body)
 }
 
-// flood sends the request a number of times over kept-alive connections, one after
+// flood sends the requests, a number of times in all, over kept-alive connections, one after
 // the other on each, and fails on the first reply with another status.
 func (t target) flood(ctx context.Context, requests, connections int) error {
 	errs := make([]error, connections)
 	var wg sync.WaitGroup
 	for i := range connections {
-		wg.Go(func() { errs[i] = t.stream(ctx, requests/connections) })
+		wg.Go(func() { errs[i] = t.stream(ctx, i, requests/connections) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-func (t target) stream(ctx context.Context, requests int) error {
+func (t target) stream(ctx context.Context, first, requests int) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", t.address)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.name, err)
 	}
 	defer func() { _ = conn.Close() }()
 	in := bufio.NewReader(conn)
-	for range requests {
-		if _, err := io.WriteString(conn, t.request); err != nil {
+	for n := range requests {
+		if _, err := io.WriteString(conn, t.requests[(first*requests+n)%len(t.requests)]); err != nil {
 			return fmt.Errorf("%s: sending: %w", t.name, err)
 		}
 		if err := t.readReply(in); err != nil {

@@ -213,6 +213,23 @@ func (p *plane) startOperator(ctx context.Context, o options, log *os.File) erro
 	return err
 }
 
+// fleetManifest is the app of which there are many.
+const fleetManifest = `apiVersion: nexus.dev/v1alpha1
+kind: NexusApp
+metadata: {name: bench, namespace: bench}
+spec:
+  environment: Production
+  replicas: 2
+  acknowledgedRisks: [{name: PerPodLimits, reason: benchmark}]
+  auth: {apiKeys: {secretRef: {name: keys}}}
+  workflows:
+  - name: bench
+    definition:
+      document: {dsl: "1.0.3", namespace: bench, name: bench, version: 1.0.0}
+      do:
+      - reply: {set: {customer: "${ .customer }", items: "${ .items }"}}
+`
+
 // createApps creates the Secret and the apps, and starts the stand-in for the
 // kubelet and the built-in controllers.
 func (p *plane) createApps(ctx context.Context, n int) error {
@@ -222,7 +239,7 @@ func (p *plane) createApps(ctx context.Context, n int) error {
 		return err
 	}
 	var app v1alpha1.NexusApp
-	if err := yaml.UnmarshalStrict([]byte(manifest), &app); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(fleetManifest), &app); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "bench: creating %d apps\n", n)

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nexus-operator/nexus-operator/test/tokens"
+)
+
+// targets are what is measured, the first two being what the others are compared with.
+func (s *servers) targets() []target {
+	payload, local, shared, flooded := body(), s.nexus["local"], s.nexus["shared"], s.nexus["flooded"]
+	header := func(credential string) string { return "Authorization: Bearer " + credential + "\r\n" }
+	at := func(n *server, path string, credentials ...string) []string {
+		var out []string
+		for _, c := range credentials {
+			out = append(out, request(path, n.address, header(c), payload))
+		}
+		return out
+	}
+	token := s.signer.Sign(tokens.Claims(s.issuer.URL, "bench", "ada", time.Now()))
+	const bench = "/workflows/bench/execute"
+	return []target{
+		{"bare net/http", s.baseline.address, at(s.baseline, "/bare", s.key), "200", s.baseline.process},
+		{"same-work handler", s.baseline.address, at(s.baseline, "/same-work", s.key), "200", s.baseline.process},
+		{"API key, limit of the pod", local.address, at(local, bench, s.key), "200", local.process},
+		{"token, limit of the pod", local.address, at(local, bench, token), "200", local.process},
+		{"API key, limit in Redis", shared.address, at(shared, bench, s.key), "200", shared.process},
+		{"429, limit of the pod", local.address, at(local, "/workflows/spent/execute", s.key), "429", local.process},
+		{"429, limit in Redis", shared.address, at(shared, "/workflows/spent/execute", s.key), "429", shared.process},
+		{"401, no credential", local.address, []string{request(bench, local.address, "", payload)}, "401", local.process},
+		{"401, unknown API keys", local.address, at(local, bench, s.badKeys()...), "401", local.process},
+		{"401, tokens with unknown key ids", local.address, at(local, bench, s.badTokens("kid-")...), "401", local.process},
+		{"flood of forged tokens from one address", flooded.address, at(flooded, bench, s.badTokens("")...), "4", flooded.process},
+	}
+}
+
+const variants = 256
+
+func (s *servers) badKeys() []string {
+	var out []string
+	for i := range variants {
+		out = append(out, fmt.Sprintf("%s%04d", s.key[:len(s.key)-4], i))
+	}
+	return out
+}
+
+// badTokens are tokens by a key of somebody else: with ids that begin like this, or with
+// that of the issuer's key, so that each costs the check of a signature.
+func (s *servers) badTokens(kid string) []string {
+	stranger := tokens.NewRSA(s.signer.KID)
+	var out []string
+	for i := range variants {
+		signer := stranger
+		if kid != "" {
+			signer = stranger.Named(fmt.Sprint(kid, i))
+		}
+		out = append(out, signer.Sign(tokens.Claims(s.issuer.URL, "bench", fmt.Sprint("mallory-", i), time.Now())))
+	}
+	return out
+}
+
+// benchPolicyPath measures requests per CPU-second of each target, the targets taking
+// turns so that a noisy neighbour hits all of them alike.
+func (s *servers) benchPolicyPath(ctx context.Context) ([]row, error) {
+	targets := s.targets()
+	fetched, began := s.issuer.Fetches(), time.Now()
+	rates := make([][]float64, len(targets))
+	for round := range s.rounds + 1 {
+		for i, t := range targets {
+			if t.status == "429" {
+				// The bucket may have filled since the last round, or may not: any answer will do.
+				spend := t
+				spend.status = ""
+				if err := spend.flood(ctx, 1, 1); err != nil {
+					return nil, err
+				}
+			}
+			fmt.Fprintf(os.Stderr, "bench: round %d of %d: %s\n", round, s.rounds, t.name)
+			rate, err := t.measure(ctx, s.requests)
+			if err != nil {
+				return nil, err
+			}
+			if round > 0 { // the first round warms up
+				rates[i] = append(rates[i], rate)
+			}
+		}
+	}
+	rows := []row{
+		{"bare net/http, " + fmt.Sprint(len(body())) + "-byte body", absolute(rates[0]), ""},
+		{"same-work handler (encoding/json)", absolute(rates[1]), ""},
+	}
+	bars := map[int]string{2: "≥ 100 %", 3: "≥ 90 %", 4: "≥ 60 %", 5: "≥ 80 %", 6: "≥ 80 %", 7: "≥ 80 %", 8: "≥ 80 %", 9: "≥ 80 %", 10: "≥ 80 %"}
+	for i := 2; i < len(targets); i++ {
+		base, against := 1, "same-work handler"
+		if i > 4 {
+			base, against = 0, "bare net/http"
+		}
+		rows = append(rows, row{targets[i].name + ", against " + against, ratio(rates[i], rates[base]), bars[i]})
+	}
+	rows = append(rows, row{"fetches of an issuer's keys meanwhile, by each of the pods at the most",
+		fmt.Sprintf("%d in %.0f s, by %d pods", s.issuer.Fetches()-fetched, time.Since(began).Seconds(), len(s.nexus)), "≤ 1 per 10 s"})
+	_, peak, err := s.nexus["local"].process.memory()
+	return append(rows, row{"runtime: peak memory under this load", fmt.Sprintf("%.1f MiB RSS", peak), ""}), err
+}
+
+func ratio(rates, base []float64) string {
+	var ratios []float64
+	for round := range rates {
+		ratios = append(ratios, 100*rates[round]/base[round])
+	}
+	slices.Sort(ratios)
+	return fmt.Sprintf("%.0f %% (%.0f–%.0f)", ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
+}
+
+func absolute(rates []float64) string {
+	sorted := slices.Sorted(slices.Values(rates))
+	return fmt.Sprintf("%.0f requests per CPU-second", sorted[len(sorted)/2])
+}
+
+// untilMetric polls the metrics of a pod until they hold a line.
+func untilMetric(ctx context.Context, admin, line string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if text, err := get(ctx, "http://"+admin+"/metrics"); err == nil && strings.Contains(text, "\n"+line+"\n") {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s never said %s", admin, line)
+		case <-tick.C:
+		}
+	}
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	return string(raw), err
+}
