@@ -21,7 +21,7 @@ for script in "${scripts[@]}"; do
 	check "$script" bash -n "$script"
 done
 if command -v shellcheck >/dev/null; then
-	check "shell scripts" shellcheck --external-sources "${scripts[@]}"
+	check "shell scripts" shellcheck --severity=warning --external-sources "${scripts[@]}"
 else
 	echo "lint: shellcheck is not installed: only the syntax of shell scripts was checked"
 fi
