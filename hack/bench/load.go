@@ -7,18 +7,19 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 )
 
-// target is one thing to measure: requests, sent in turn, that a server answers with a
-// status, or with one that begins like it.
+// target is one thing to measure: requests, sent in turn, that a server answers with one
+// of the statuses.
 type target struct {
 	name     string
 	address  string
 	requests []string
-	status   string
+	statuses []string
 	process  *process
 }
 
@@ -63,9 +64,9 @@ func (t target) readReply(in *bufio.Reader) error {
 	if err != nil {
 		return fmt.Errorf("reading the reply: %w", err)
 	}
-	if !strings.HasPrefix(line, "HTTP/1.1 "+t.status) {
+	if !slices.ContainsFunc(t.statuses, func(s string) bool { return strings.HasPrefix(line, "HTTP/1.1 "+s) }) {
 		rest, _ := in.Peek(in.Buffered())
-		return fmt.Errorf("want status %s, got %s%s", t.status, line, rest)
+		return fmt.Errorf("want a status of %v, got %s%s", t.statuses, line, rest)
 	}
 	length := 0
 	for {

@@ -153,6 +153,9 @@ func (t *Tokens) renew(token string, digest tokenDigest, i *issuer, now time.Tim
 // its claims and its subject, in this order. No cryptography is done for a token that
 // names an issuer or a key that is not known.
 func (t *Tokens) Verify(ctx context.Context, token string, now time.Time) (*Principal, Reason) {
+	if t.hopeless(token, now) {
+		return nil, UnknownKey
+	}
 	u, ok := parseToken(token)
 	if !ok {
 		return nil, Malformed

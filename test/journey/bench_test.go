@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/server"
+	"github.com/nexus-operator/nexus-operator/test/tokens"
 )
 
 // discard is a ResponseWriter that costs nothing, so that only handlers are measured.
@@ -50,18 +52,27 @@ func BenchmarkHandler(b *testing.B) {
 	keys := newKeyring(b)
 	key := keys.mint("bench")
 	keys.publish()
-	doc, hash := render(b, manifest("  rateLimit: {requestsPerMinute: 1000000, authFailuresPerMinute: 1}", benchWorkflows))
+	signer := tokens.NewRSA("known")
+	keys.write("login", "set.json", string(tokens.Set(signer)))
+	claims := tokens.Claims("https://id.example.com", "shop", "ada", time.Now())
+	token, unknown := signer.Sign(claims), signer.Named("unknown").Sign(claims)
+	text := strings.Replace(manifest("  rateLimit: {requestsPerMinute: 1000000, authFailuresPerMinute: 1000000}", benchWorkflows),
+		"secretRef: {name: keys}}", "secretRef: {name: keys}}, jwt: [{issuer: 'https://id.example.com', audiences: [shop], publicKeySecretRef: {name: login, key: set.json}}]", 1)
+	doc, hash := render(b, text)
 	s, err := server.New(b.Context(), server.Options{Document: doc, Hash: hash, SecretsDir: keys.root, Output: io.Discard})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for _, c := range []struct {
-		name, path, key string
-		handler         http.Handler
-		want            int
+		name, path, credential string
+		handler                http.Handler
+		want                   int
 	}{
 		{"SameWork", "/", key, http.HandlerFunc(sameWork), http.StatusOK},
 		{"Policies", "/workflows/bench/execute", key, s.Handler(), http.StatusOK},
+		{"Token", "/workflows/bench/execute", token, s.Handler(), http.StatusOK},
+		{"RefuseUnknownKey", "/workflows/bench/execute", unknown, s.Handler(), http.StatusUnauthorized},
+		{"RefuseForged", "/workflows/bench/execute", token[:len(token)-8] + "AAAAAAAA", s.Handler(), http.StatusUnauthorized},
 		{"Refuse401", "/workflows/bench/execute", "", s.Handler(), http.StatusUnauthorized},
 		{"Refuse429", "/workflows/spent/execute", key, s.Handler(), http.StatusTooManyRequests},
 	} {
@@ -74,8 +85,8 @@ func BenchmarkHandler(b *testing.B) {
 			}
 			r.Body, r.ContentLength, r.RemoteAddr = io.NopCloser(reader), int64(len(body)), "192.0.2.1:4711"
 			r.Header.Set("Content-Type", "application/json")
-			if c.key != "" {
-				r.Header.Set("X-Api-Key", c.key)
+			if c.credential != "" {
+				r.Header.Set("Authorization", "Bearer "+c.credential)
 			}
 			raw, w := []byte(body), &discard{header: http.Header{}}
 			c.handler.ServeHTTP(w, r) // spends the bucket of one
