@@ -67,6 +67,11 @@ func TestCheckEntries(t *testing.T) {
 	oct := func(secret string) string {
 		return fmt.Sprintf(`{"keys":[{"kty":"oct","k":%q}]}`, b64([]byte(secret)))
 	}
+	point, err := curve.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwkEC := fmt.Sprintf(`{"keys":[{"kty":"EC","crv":"P-256","x":%q,"y":%q}]}`, b64(point[1:33]), b64(point[33:]))
 	ca := certificate(t, curve)
 	for name, c := range map[string]struct {
 		use   Use
@@ -81,34 +86,37 @@ func TestCheckEntries(t *testing.T) {
 		"a certificate":         {PublicKeys, ca, ""},
 		"one of two":            {PublicKeys, pkix(short) + pkix(&long.PublicKey), ""},
 		"a JWK set":             {PublicKeys, jwkRSA(long.N, ""), ""},
-		"a JWK set of EC":       {PublicKeys, fmt.Sprintf(`{"keys":[{"kty":"EC","crv":"P-256","x":%q,"y":%q}]}`, b64([]byte("x")), b64([]byte("y"))), ""},
+		"a JWK set of EC":       {PublicKeys, jwkEC, ""},
 		"a JWK set of Ed25519":  {PublicKeys, fmt.Sprintf(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":%q}]}`, b64(edwards)), ""},
 		"an unknown key beside": {PublicKeys, strings.Replace(jwkRSA(long.N, ""), `[`, `["what",{"kty":"new"},`, 1), ""},
 
-		"no key":              {PublicKeys, tell, "neither PEM nor a JWK set"},
-		"empty":               {PublicKeys, "", "neither PEM nor a JWK set"},
-		"short RSA":           {PublicKeys, pkix(short), "has 1024 bits, at least 2048"},
-		"a small curve":       {PublicKeys, pkix(&small.PublicKey), "RSA, EC (P-256, P-384, P-521) or Ed25519"},
-		"a private key":       {PublicKeys, privatePEM, "openssl pkey -pubout"},
-		"a broken block":      {PublicKeys, pemOf(t, "PUBLIC KEY", []byte(tell), nil), "does not parse"},
-		"another block":       {PublicKeys, pemOf(t, "MESSAGE", []byte(tell), nil), "PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE"},
-		"a private JWK":       {PublicKeys, jwkRSA(long.N, `,"d":"`+tell+`"`), "private key"},
-		"a short RSA JWK":     {PublicKeys, jwkRSA(short.N, ""), "has 1024 bits"},
-		"a secret JWK":        {PublicKeys, oct(strings.Repeat(tell, 9)), "use hmacSecretRef"},
-		"an EC JWK without y": {PublicKeys, `{"keys":[{"kty":"EC","crv":"P-256","x":"eA"}]}`, "a member is missing"},
-		"an unknown curve":    {PublicKeys, `{"keys":[{"kty":"EC","crv":"secp256k1","x":"eA","y":"eA"}]}`, "RSA, EC"},
-		"an empty set":        {PublicKeys, `{"keys":[]}`, "has no key"},
-		"no set":              {PublicKeys, `{"kty":"RSA","n":"` + tell + `"}`, `{"keys": [...]}`},
-		"broken JSON":         {PublicKeys, `{"keys": ["` + tell, `{"keys": [...]}`},
+		"no key":                  {PublicKeys, tell, "neither PEM nor a JWK set: put the issuer's public keys there"},
+		"empty":                   {PublicKeys, "", "neither PEM nor a JWK set"},
+		"short RSA":               {PublicKeys, pkix(short), "must have 2048 to 8192 bits, this one has 1024"},
+		"a small curve":           {PublicKeys, pkix(&small.PublicKey), "RSA, EC (P-256, P-384, P-521) or Ed25519"},
+		"a private key":           {PublicKeys, privatePEM, "openssl pkey -pubout"},
+		"a broken block":          {PublicKeys, pemOf(t, "PUBLIC KEY", []byte(tell), nil), "cannot be parsed: copy the public key again"},
+		"another block":           {PublicKeys, pemOf(t, "MESSAGE", []byte(tell), nil), `it must be a "PUBLIC KEY", an "RSA PUBLIC KEY" or a "CERTIFICATE"`},
+		"a private JWK":           {PublicKeys, jwkRSA(long.N, `,"d":"`+tell+`"`), "private key"},
+		"a short RSA JWK":         {PublicKeys, jwkRSA(short.N, ""), "this one has 1024"},
+		"a secret JWK":            {PublicKeys, oct(strings.Repeat(tell, 9)), "use hmacSecretRef"},
+		"an EC JWK without y":     {PublicKeys, `{"keys":[{"kty":"EC","crv":"P-256","x":"eA"}]}`, "y must be base64url without padding, and not empty"},
+		"an EC JWK off its curve": {PublicKeys, `{"keys":[{"kty":"EC","crv":"P-256","x":"eA","y":"eQ"}]}`, "no point of the curve P-256"},
+		"an unknown curve":        {PublicKeys, `{"keys":[{"kty":"EC","crv":"secp256k1","x":"eA","y":"eA"}]}`, "P-256, P-384 or P-521"},
+		"a set for encryption":    {PublicKeys, jwkRSA(long.N, `,"use":"enc"`), "holds no key that can be used"},
+		"an empty set":            {PublicKeys, `{"keys":[]}`, "holds no key that can be used: add one"},
+		"no set":                  {PublicKeys, `{"kty":"RSA","n":"` + tell + `"}`, `{"keys": [...]}`},
+		"broken JSON":             {PublicKeys, `{"keys": ["` + tell, `{"keys": [...]}`},
 
 		"a secret of 32 bytes":  {HMACKeys, strings.Repeat("s", 32), ""},
 		"with a line feed":      {HMACKeys, strings.Repeat("s", 32) + "\n", ""},
 		"a set of secrets":      {HMACKeys, oct(strings.Repeat("s", 32)), ""},
 		"random bytes":          {HMACKeys, "{\xff" + strings.Repeat("\xfe", 40), ""},
-		"a secret of 31 bytes":  {HMACKeys, tell + strings.Repeat("s", 20), "fewer than 32 bytes: make it with 'openssl rand -base64 48'"},
-		"31 and a line feed":    {HMACKeys, tell + strings.Repeat("s", 20) + "\n", "fewer than 32 bytes"},
-		"a short secret in JWK": {HMACKeys, oct(tell), "key 1 of the JWK set: has fewer than 32 bytes"},
-		"a public key in JWK":   {HMACKeys, jwkRSA(long.N, ""), "publicKeySecretRef"},
+		"a secret of 31 bytes":  {HMACKeys, tell + strings.Repeat("s", 20), "at least 32 bytes, whatever the algorithm: make one with 'openssl rand -base64 48'"},
+		"31 and a line feed":    {HMACKeys, tell + strings.Repeat("s", 20) + "\n", "at least 32 bytes"},
+		"a short secret in JWK": {HMACKeys, oct(tell), "key 1 of the set is not used: an HMAC secret must have at least 32 bytes"},
+		"a public key in JWK":   {HMACKeys, jwkRSA(long.N, ""), "use publicKeySecretRef"},
+		"a public key in PEM":   {HMACKeys, pkix(&long.PublicKey), "use publicKeySecretRef"},
 		"padded":                {HMACKeys, `{"keys":[{"kty":"oct","k":"` + tell + `=="}]}`, "base64url without padding"},
 
 		"a URL":           {RedisURL, "redis://user:" + tell + "@redis.example.com:6380/1\n", ""},

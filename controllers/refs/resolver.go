@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/jwk"
 )
 
 // Resolver looks at what apps refer to.
@@ -143,9 +144,9 @@ func (r *Record) check(reference Reference, data map[string][]byte, now time.Tim
 	var err error
 	switch reference.Use {
 	case PublicKeys:
-		err = checkPublicKeys(value)
+		_, _, err = jwk.ParsePublic(value)
 	case HMACKeys:
-		err = checkHMACKeys(value)
+		_, _, err = jwk.ParseSecrets(value)
 	case RedisURL:
 		r.Ports, err = redisPorts(value)
 	default:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/jwk"
 )
 
 const (
@@ -60,7 +61,7 @@ func newFetcher(fetch Fetch, config v1alpha1.JWTIssuer) *fetcher {
 
 // run fetches until the context ends. Each result is handed to took, before the requests
 // that wait for it go on.
-func (f *fetcher) run(ctx context.Context, took func(*keySet, notes, error)) {
+func (f *fetcher) run(ctx context.Context, took func(*jwk.Set, jwk.Notes, error)) {
 	defer f.stop()
 	failures, started := 0, false
 	for ctx.Err() == nil {
@@ -166,7 +167,7 @@ func (f *fetcher) ask() <-chan struct{} {
 }
 
 // get fetches the keys, and before that where they are, unless that is configured.
-func (f *fetcher) get(ctx context.Context) (*keySet, notes, error) {
+func (f *fetcher) get(ctx context.Context) (*jwk.Set, jwk.Notes, error) {
 	address := f.config.JWKSURI
 	if address == "" {
 		var err error
@@ -178,7 +179,7 @@ func (f *fetcher) get(ctx context.Context) (*keySet, notes, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("fetching the keys: %w", err)
 	}
-	set, skipped, err := parseJWKSet(raw, publicKeys)
+	set, skipped, err := jwk.ParseSet(raw)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the keys: %w", err)
 	}
@@ -216,7 +217,7 @@ func (f *fetcher) discover(ctx context.Context) (string, error) {
 func (f *fetcher) once(ctx context.Context, address string) ([]byte, error) {
 	bounded, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	raw, err := f.fetch(bounded, address, maxKeysBytes)
+	raw, err := f.fetch(bounded, address, jwk.MaxBytes)
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		return nil, inner.Err
 	}

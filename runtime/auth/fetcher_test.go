@@ -202,7 +202,7 @@ func TestRetriesOfARefresh(t *testing.T) {
 		if want := []int{0, 10, 20, 30, 40, 56, 88, 148}; !slices.Equal(got[:len(want)], want) {
 			t.Errorf("retried after %v seconds, want %v", got, want)
 		}
-		if h := v.Health()[0]; !h.Stale || h.Keys != 1 || h.Problem != `reading the keys: not a JWK set: {"keys": [...]}` {
+		if h := v.Health()[0]; !h.Stale || h.Keys != 1 || h.Problem != `reading the keys: not a JWK set: it must be {"keys": [...]}` {
 			t.Errorf("health %+v", h)
 		}
 		// After a success it begins anew.

@@ -37,12 +37,13 @@ func (t *Tokens) hopeless(token string, now time.Time) bool {
 	return true
 }
 
-// plainKeyID finds the id of the key in a header that is written as nearly all are: once,
-// without spaces and escapes. Reading JSON would cost as much as all the rest of a refusal.
+// plainKeyID finds the id of the key in a header that is written as nearly all are: flat,
+// with one id, without spaces and escapes around it. Reading JSON would cost as much as
+// all the rest of a refusal.
 func plainKeyID(header []byte) (string, bool) {
 	const name, member = `"kid"`, `"kid":"`
 	_, rest, found := bytes.Cut(header, []byte(member))
-	if !found || bytes.Count(header, []byte(name)) != 1 {
+	if !found || bytes.Count(header, []byte(name)) != 1 || bytes.Count(header, []byte("{")) != 1 {
 		return "", false
 	}
 	id, _, closed := bytes.Cut(rest, []byte(`"`))
@@ -56,7 +57,7 @@ func plainKeyID(header []byte) (string, bool) {
 // that a request could wait for.
 func (i *issuer) mayHave(id string, now time.Time) bool {
 	set := i.usable(now)
-	return set.len() == 0 || !set.named || set.has(id) || i.fetcher != nil && i.fetcher.worthAsking()
+	return set.Len() == 0 || !set.Named() || set.Has(id) || i.fetcher != nil && i.fetcher.worthAsking()
 }
 
 // worthAsking says whether a fetch is under way, or could be asked for.

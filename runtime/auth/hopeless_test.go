@@ -17,6 +17,7 @@ func TestPlainKeyID(t *testing.T) {
 		`{"kid":"a","kid":"b"}`:                 "",
 		`{"kid":"a","jwk":{"kid":"b"}}`:         "",
 		`{"kid":"a\\"b"}`:                       "",
+		`{"jwk":{"kid":"b"}}`:                   "",
 		`{"kid":"a`:                             "",
 		`{"kid":1}`:                             "",
 		`{"KID":"a"}`:                           "",

@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/jwk"
 )
 
 // maxAge is how long fetched keys are used after the last time that they were fetched.
@@ -52,7 +54,7 @@ type issuer struct {
 // snapshot is a set of keys and when it was read. Read again without a change, the set
 // stays the same one.
 type snapshot struct {
-	set *keySet
+	set *jwk.Set
 	at  time.Time
 }
 
@@ -70,7 +72,7 @@ func newIssuer(config v1alpha1.JWTIssuer) *issuer {
 
 // usable returns the keys in force; nil when there are none, or none that are fresh
 // enough.
-func (i *issuer) usable(now time.Time) *keySet {
+func (i *issuer) usable(now time.Time) *jwk.Set {
 	s := i.keys.Load()
 	if i.fetcher != nil && now.Sub(s.at) >= maxAge {
 		return nil
@@ -80,8 +82,8 @@ func (i *issuer) usable(now time.Time) *keySet {
 
 // install puts keys in force. The same keys as before stay the set that they are, so
 // that what was verified with it stays verified.
-func (i *issuer) install(set *keySet, at time.Time) {
-	if before := i.keys.Load().set; before.len() > 0 && before.same(set) {
+func (i *issuer) install(set *jwk.Set, at time.Time) {
+	if before := i.keys.Load().set; before.Len() > 0 && before.Same(set) {
 		set = before
 	}
 	i.keys.Store(&snapshot{set: set, at: at})
@@ -92,10 +94,10 @@ func (i *issuer) report(now time.Time) IssuerHealth {
 	i.mu.Lock()
 	h := i.health
 	i.mu.Unlock()
-	h.Keys = i.usable(now).len()
+	h.Keys = i.usable(now).Len()
 	if h.Stale && h.Keys == 0 {
 		h.Stale = false
-		if i.keys.Load().set.len() > 0 {
+		if i.keys.Load().set.Len() > 0 {
 			h.Problem = bounded("the keys are too old to be used: " + h.Problem)
 		}
 	}
@@ -107,4 +109,19 @@ func (i *issuer) update(change func(*IssuerHealth)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	change(&i.health)
+}
+
+// bounded makes one short line of what others may have written.
+func bounded(text string) string {
+	const most = 300
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
 }

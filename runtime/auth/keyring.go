@@ -56,9 +56,6 @@ func (k *Keyring) Authenticate(key string, now time.Time) (*Principal, Reason) {
 	return r.principal, Accepted
 }
 
-// Len is the number of keys.
-func (k *Keyring) Len() int { return len(k.records) }
-
 // usable is the number of keys that have not expired.
 func (k *Keyring) usable(now time.Time) int {
 	n := 0

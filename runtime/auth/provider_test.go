@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/jwk"
 	"github.com/nexus-operator/nexus-operator/test/tokens"
 )
 
@@ -70,7 +71,7 @@ func (p *provider) fetch(ctx context.Context, url string, most int64) ([]byte, e
 	switch {
 	case p.err != nil:
 		return nil, p.err
-	case !found || most != maxKeysBytes:
+	case !found || most != jwk.MaxBytes:
 		return nil, errors.New("the status is 404")
 	}
 	return []byte(document), nil

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/jwk"
 	"github.com/nexus-operator/nexus-operator/runtime/mounted"
 )
 
@@ -15,7 +16,7 @@ import (
 type secretFile struct {
 	dir   string
 	ref   v1alpha1.SecretKeyReference
-	parse func([]byte) (*keySet, notes, error)
+	parse func([]byte) (*jwk.Set, jwk.Notes, error)
 	// last is what the file held, or why it could not be read.
 	last outcome
 }
@@ -26,14 +27,14 @@ type outcome struct {
 	failed string
 }
 
-func newSecretFile(secretsDir string, ref v1alpha1.SecretKeyReference, parse func([]byte) (*keySet, notes, error)) *secretFile {
+func newSecretFile(secretsDir string, ref v1alpha1.SecretKeyReference, parse func([]byte) (*jwk.Set, jwk.Notes, error)) *secretFile {
 	return &secretFile{dir: filepath.Join(secretsDir, ref.Name), ref: ref, parse: parse}
 }
 
 // read reads the file again. differs says whether anything has changed since the time
 // before. A file that vanished holds no keys: they are revoked. The set is nil, with an
 // error, when the file cannot be read or used; what it held before is still good then.
-func (f *secretFile) read() (set *keySet, skipped notes, differs bool, err error) {
+func (f *secretFile) read() (set *jwk.Set, skipped jwk.Notes, differs bool, err error) {
 	now := f.look()
 	if now == f.last {
 		return nil, nil, false, nil
@@ -41,7 +42,7 @@ func (f *secretFile) read() (set *keySet, skipped notes, differs bool, err error
 	f.last = now
 	switch {
 	case now.absent:
-		return &keySet{}, nil, true, f.problem(fmt.Sprintf("it does not exist (looked in %s)", f.dir))
+		return &jwk.Set{}, nil, true, f.problem(fmt.Sprintf("it does not exist (looked in %s)", f.dir))
 	case now.failed != "":
 		return nil, nil, true, f.problem(now.failed)
 	}

@@ -56,7 +56,7 @@ func TestRotationInASecret(t *testing.T) {
 	check(b, Accepted)
 
 	publish([]byte("hunter2"))
-	if h := read(1); h.Keys != 2 || !h.Stale || h.Problem != `the entry "public" of the Secret "keys": neither PEM nor a JWK set (its last good value stays in force)` {
+	if h := read(1); h.Keys != 2 || !h.Stale || h.Problem != `the entry "public" of the Secret "keys": neither PEM nor a JWK set: put the issuer's public keys there, from BEGIN PUBLIC KEY on, or {"keys": [...]} (its last good value stays in force)` {
 		t.Errorf("broken: %+v", h)
 	}
 	check(a, Accepted)

@@ -1,12 +1,14 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/jwk"
 	"github.com/nexus-operator/nexus-operator/runtime/mounted"
 )
 
@@ -18,10 +20,10 @@ func (i *issuer) open(o TokenOptions, now time.Time) (field string, err error) {
 	case i.config.Issuer == v1alpha1.KubernetesIssuer:
 		source, field, err = "cluster", "issuer", i.openCluster(o.Cluster, now)
 	case i.config.PublicKeySecretRef != nil:
-		i.file = newSecretFile(o.SecretsDir, *i.config.PublicKeySecretRef, parsePublicKeys)
+		i.file = newSecretFile(o.SecretsDir, *i.config.PublicKeySecretRef, jwk.ParsePublic)
 		source, field, err = "publicKey", "publicKeySecretRef", i.openFile(now)
 	case i.config.HMACSecretRef != nil:
-		i.file = newSecretFile(o.SecretsDir, *i.config.HMACSecretRef, parseSecrets)
+		i.file = newSecretFile(o.SecretsDir, *i.config.HMACSecretRef, jwk.ParseSecrets)
 		source, field, err = "hmac", "hmacSecretRef", i.openFile(now)
 	default:
 		i.fetcher = newFetcher(o.Fetch, i.config)
@@ -39,7 +41,10 @@ func (i *issuer) openCluster(cluster *ClusterKeys, now time.Time) error {
 	if cluster == nil || cluster.Issuer == "" {
 		return errors.New("the issuer 'kubernetes' needs the cluster's issuer and keys, which the operator puts into the document")
 	}
-	set, skipped, err := someKey(parseJWKSet(cluster.Keys, publicKeys))
+	set, skipped, err := jwk.ParseSet(cluster.Keys)
+	if err == nil && set.Len() == 0 {
+		err = errors.New(cmp.Or(skipped.String(), "the JWK set holds no key that can be used"))
+	}
 	if err != nil {
 		return fmt.Errorf("the cluster's keys: %w", err)
 	}
@@ -61,7 +66,7 @@ func (i *issuer) openFile(now time.Time) error {
 
 // took is told the outcome of a fetch. Keys that were fetched before stay in use when
 // there are no newer ones.
-func (t *Tokens) took(i *issuer, set *keySet, skipped notes, err error) {
+func (t *Tokens) took(i *issuer, set *jwk.Set, skipped jwk.Notes, err error) {
 	now := t.now()
 	if err == nil {
 		i.install(set, now)
@@ -75,7 +80,7 @@ func (t *Tokens) took(i *issuer, set *keySet, skipped notes, err error) {
 			return
 		}
 		h.LastSuccess, h.Stale, h.Problem = now, false, skipped.String()
-		if set.len() == 0 && h.Problem == "" {
+		if set.Len() == 0 && h.Problem == "" {
 			h.Problem = "the issuer's JWK set holds no key that can be used"
 		}
 	})
@@ -115,7 +120,7 @@ func (t *Tokens) reread(i *issuer) {
 		i.install(set, now)
 	}
 	i.update(func(h *IssuerHealth) {
-		h.Stale = err != nil && i.usable(now).len() > 0
+		h.Stale = err != nil && i.usable(now).Len() > 0
 		switch {
 		case err == nil:
 			h.LastSuccess, h.Problem = now, skipped.String()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/jwk"
 )
 
 // TokenOptions are what verifying tokens takes.
@@ -98,7 +99,7 @@ func (t *Tokens) Run(ctx context.Context) {
 	for _, i := range t.issuers {
 		if i.fetcher != nil {
 			running.Go(func() {
-				i.fetcher.run(ctx, func(set *keySet, skipped notes, err error) { t.took(i, set, skipped, err) })
+				i.fetcher.run(ctx, func(set *jwk.Set, skipped jwk.Notes, err error) { t.took(i, set, skipped, err) })
 			})
 		}
 	}
@@ -142,16 +143,16 @@ func (t *Tokens) renew(token string, digest tokenDigest, i *issuer, now time.Tim
 		return nil, Malformed
 	}
 	set := i.usable(now)
-	p, reason := t.conclude(u, digest, i, set, set.candidates(u.alg, u.kid), now)
+	p, reason := t.conclude(u, digest, i, set, set.Candidates(u.alg, u.kid), now)
 	if reason != Accepted {
 		t.verified.drop(digest)
 	}
 	return p, reason
 }
 
-// Verify verifies a token: its form, its algorithm, its issuer, its key, its signature,
-// its claims and its subject, in this order. No cryptography is done for a token that
-// names an issuer or a key that is not known.
+// Verify verifies a token: a glance at the id of its key, its form, its issuer, its
+// algorithm, its key, its signature, its claims and its subject, in this order. No
+// cryptography is done for a token that names an issuer or a key that is not known.
 func (t *Tokens) Verify(ctx context.Context, token string, now time.Time) (*Principal, Reason) {
 	if t.hopeless(token, now) {
 		return nil, UnknownKey
@@ -188,15 +189,15 @@ func (t *Tokens) Verify(ctx context.Context, token string, now time.Time) (*Prin
 
 // find returns the keys that may have signed a token, and the set they are from. When
 // there are none, keys that the issuer may have now are awaited for a moment.
-func (i *issuer) find(ctx context.Context, u *unverified, now time.Time) (*keySet, []*verifier, Reason) {
+func (i *issuer) find(ctx context.Context, u *unverified, now time.Time) (*jwk.Set, []*jwk.Key, Reason) {
 	set := i.usable(now)
-	keys := set.candidates(u.alg, u.kid)
-	if len(keys) == 0 && i.fetcher != nil && (set.len() == 0 || u.kid != "" && !set.has(u.kid)) && i.fetcher.await(ctx) {
+	keys := set.Candidates(u.alg, u.kid)
+	if len(keys) == 0 && i.fetcher != nil && (set.Len() == 0 || u.kid != "" && !set.Has(u.kid)) && i.fetcher.await(ctx) {
 		set = i.usable(now)
-		keys = set.candidates(u.alg, u.kid)
+		keys = set.Candidates(u.alg, u.kid)
 	}
 	switch {
-	case set.len() == 0:
+	case set.Len() == 0:
 		return nil, nil, KeysUnavailable
 	case len(keys) == 0:
 		return nil, nil, UnknownKey
@@ -207,9 +208,8 @@ func (i *issuer) find(ctx context.Context, u *unverified, now time.Time) (*keySe
 
 // conclude verifies the signature with any of the keys, and the claims; it remembers a
 // token that is accepted.
-func (t *Tokens) conclude(u *unverified, digest tokenDigest, i *issuer, set *keySet, keys []*verifier, now time.Time) (*Principal, Reason) {
-	method := algorithms[u.alg].method
-	if !slices.ContainsFunc(keys, func(k *verifier) bool { return method.Verify(u.signed, u.signature, k.key) == nil }) {
+func (t *Tokens) conclude(u *unverified, digest tokenDigest, i *issuer, set *jwk.Set, keys []*jwk.Key, now time.Time) (*Principal, Reason) {
+	if !slices.ContainsFunc(keys, func(k *jwk.Key) bool { return k.Verify(u.alg, u.signed, u.signature) }) {
 		return nil, BadSignature
 	}
 	p, reason := i.principal(u.claims, now)

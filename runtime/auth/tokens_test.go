@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/jwk"
 	"github.com/nexus-operator/nexus-operator/test/tokens"
 )
 
@@ -82,6 +84,16 @@ func trusting(tb testing.TB, config v1alpha1.JWTIssuer, keys []byte) *Tokens {
 	return tokens
 }
 
+// setOf are the keys of signers as they publish them.
+func setOf(tb testing.TB, signers ...*tokens.Signer) *jwk.Set {
+	tb.Helper()
+	set, skipped, err := jwk.ParseSet(tokens.Set(signers...))
+	if err != nil || len(skipped) > 0 {
+		tb.Fatal(err, skipped)
+	}
+	return set
+}
+
 func claims(change ...map[string]any) map[string]any {
 	c := tokens.Claims(testIssuer, testAudience, "alice", noon)
 	for _, other := range change {
@@ -121,8 +133,8 @@ func TestNewTokensNamesEachProblem(t *testing.T) {
 		"other JSON":    {byHMAC(), `{"hunter2": "` + strings.Repeat("x", 32) + `"}`, "not a JWK set"},
 		"cut JSON":      {byHMAC(), `{"keys": [{"k": "hunter2` + strings.Repeat("x", 32), "not a JWK set"},
 		"empty set":     {byPublicKey(), `{"keys": []}`, "holds no key that can be used"},
-		"a secret":      {byPublicKey(), `{"keys": [{"kty": "oct", "k": "hunter2"}]}`, "a secret does not belong among public keys"},
-		"far too large": {byHMAC(), strings.Repeat("hunter2", maxKeysBytes), "more than 256 KiB"},
+		"a secret":      {byPublicKey(), `{"keys": [{"kty": "oct", "k": "hunter2"}]}`, "a secret does not belong among public keys: use hmacSecretRef"},
+		"far too large": {byHMAC(), strings.Repeat("hunter2", jwk.MaxBytes), "more than 256 KiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := NewTokens(TokenOptions{Issuers: withDefaults(c.config), SecretsDir: secretsWith(t, []byte(c.value))})
@@ -192,6 +204,44 @@ func TestClusterWithoutKeys(t *testing.T) {
 	}
 }
 
+// A token that names no key is tried with four of them and no more.
+func TestKeysWithoutID(t *testing.T) {
+	var signers []*tokens.Signer
+	var keys []byte
+	for n := range 6 {
+		signers = append(signers, tokens.NewEd25519(fmt.Sprint(n)))
+		keys = append(keys, signers[n].PEM()...)
+	}
+	plain, named := trusting(t, byPublicKey(), keys), trusting(t, byPublicKey(), tokens.Set(signers...))
+	for n, signer := range signers {
+		want := Accepted
+		if n >= 4 {
+			want = BadSignature
+		}
+		for _, c := range []struct {
+			how  string
+			v    *Tokens
+			kid  string
+			want Reason
+		}{
+			{"neither names a key", plain, "", want},
+			{"only the token does", plain, signer.KID, want},
+			{"only the keys do", named, "", want},
+			{"both do", named, signer.KID, Accepted},
+			{"the token names another one", named, "x", UnknownKey},
+		} {
+			if _, reason := c.v.Verify(t.Context(), signer.Named(c.kid).Sign(claims()), noon); reason != c.want {
+				t.Errorf("key %d, %s: got %q, want %q", n, c.how, reason, c.want)
+			}
+		}
+	}
+	// A key without an id in a set where others have one belongs to no other id.
+	mixed := trusting(t, byPublicKey(), tokens.Set(signers[0], signers[1].Named("")))
+	if _, reason := mixed.Verify(t.Context(), signers[1].Sign(claims()), noon); reason != UnknownKey {
+		t.Errorf("got %q", reason)
+	}
+}
+
 // While all places are taken, a token waits for one a quarter of a second, and a token
 // that was verified before does not wait at all.
 func TestVerificationsAreBounded(t *testing.T) {
@@ -254,7 +304,7 @@ func TestConcurrentVerification(t *testing.T) {
 	a, b := tokens.NewEd25519("a"), tokens.NewEd25519("b")
 	v := trusting(t, byPublicKey(), tokens.Set(a, b))
 	i := v.issuers[0]
-	sets := []*keySet{i.keys.Load().set, {keys: i.keys.Load().set.keys[:1], named: true}}
+	sets := []*jwk.Set{i.keys.Load().set, setOf(t, a)}
 	all := []string{a.Sign(claims()), b.Sign(claims())}
 	var running sync.WaitGroup
 	for n := range 8 {
@@ -300,7 +350,7 @@ func BenchmarkCached(b *testing.B) {
 func BenchmarkVerify(b *testing.B) {
 	v := trusting(b, byPublicKey(), rsaKey().PEM())
 	i := v.issuers[0]
-	sets := [2]*keySet{{keys: i.keys.Load().set.keys}, {keys: i.keys.Load().set.keys}}
+	sets := [2]*jwk.Set{setOf(b, rsaKey().Named("")), setOf(b, rsaKey().Named(""))}
 	for name, token := range map[string]string{
 		"RS256":           rsaKey().Sign(claims()),
 		"UntrustedIssuer": rsaKey().Sign(claims(map[string]any{"iss": "https://evil.example.com"})),

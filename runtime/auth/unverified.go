@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/jwk"
 )
 
 // unverified is a token that was taken apart. Nothing in it is true before its signature
@@ -58,7 +59,7 @@ func (u *unverified) readHeader(part string) bool {
 	}
 	alg, _ := header["alg"].(string)
 	u.alg = v1alpha1.JWTAlgorithm(alg)
-	if _, known := algorithms[u.alg]; !known {
+	if !jwk.Known(u.alg) {
 		return false
 	}
 	kid, present := header["kid"]

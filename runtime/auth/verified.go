@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nexus-operator/nexus-operator/runtime/jwk"
 )
 
 const (
@@ -38,7 +40,7 @@ type verified struct {
 	principal *Principal
 	issuer    *issuer
 	// set is the set of keys that it was verified with.
-	set      *keySet
+	set      *jwk.Set
 	until    time.Time
 	renewing atomic.Bool
 }

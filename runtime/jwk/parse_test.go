@@ -1,4 +1,4 @@
-package auth
+package jwk
 
 import (
 	"crypto/ecdsa"
@@ -13,10 +13,16 @@ import (
 	"maps"
 	"math/big"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nexus-operator/nexus-operator/test/tokens"
 )
+
+var secret32 = []byte(strings.Repeat("s", 32))
+
+// rsaKey takes a while to make.
+var rsaKey = sync.OnceValue(func() *tokens.Signer { return tokens.NewRSA("rsa") })
 
 func change(jwk map[string]any, changes map[string]any) map[string]any {
 	jwk = maps.Clone(jwk)
@@ -51,7 +57,7 @@ func TestJWKSet(t *testing.T) {
 
 		{"a private key", change(rsa, set{"d": "AQAB"}), "private key"},
 		{"a private key for signing", change(ec, set{"d": "AQAB", "key_ops": []string{"sign"}}), "private key"},
-		{"a secret", hmac, "a secret does not belong"},
+		{"a secret", hmac, "a secret does not belong among public keys: use hmacSecretRef"},
 		{"RSA, 1024 bits", tokens.NewRSABits("small", 1024).JWK(), "2048 to 8192 bits, this one has 1024"},
 		{"RSA, 8200 bits", change(rsa, set{"n": big512}), "2048 to 8192 bits, this one has 8200"},
 		{"RSA, exponent 1", change(rsa, set{"e": "AQ"}), "exponent at least 3"},
@@ -71,13 +77,13 @@ func TestJWKSet(t *testing.T) {
 		{"a member of another type", change(rsa, set{"n": 1}), "it is no JWK"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, skipped, err := parseJWKSet(tokens.SetOf(change(rsa, set{"kid": "other"}), c.jwk), publicKeys)
+			got, skipped, err := ParseSet(tokens.SetOf(change(rsa, set{"kid": "other"}), c.jwk))
 			want := 1
 			if c.note == "" {
 				want = 2
 			}
-			if err != nil || got.len() != want {
-				t.Fatalf("%d keys, %v, want %d: %s", got.len(), err, want, skipped)
+			if err != nil || got.Len() != want {
+				t.Fatalf("%d keys, %v, want %d: %s", got.Len(), err, want, skipped)
 			}
 			if note := skipped.String(); (note != "") != (want == 1 && c.note != "-") || !strings.Contains(note, strings.Trim(c.note, "-")) {
 				t.Errorf("the note is %q, want %q", note, c.note)
@@ -94,13 +100,13 @@ func TestJWKSet(t *testing.T) {
 func TestJWKSetAsAWhole(t *testing.T) {
 	for name, raw := range map[string]string{
 		"nothing": "", "HTML": "<html>", "a list": "[]", "no keys": `{}`, "null": `{"keys":null}`, "an object": `{"keys":{}}`,
-		"cut": `{"keys":[`, "too large": `{"keys":[]}` + strings.Repeat(" ", maxKeysBytes),
+		"cut": `{"keys":[`, "too large": `{"keys":[]}` + strings.Repeat(" ", MaxBytes),
 	} {
-		if _, _, err := parseJWKSet([]byte(raw), publicKeys); err == nil {
+		if _, _, err := ParseSet([]byte(raw)); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}
-	if set, _, err := parseJWKSet([]byte(`{"keys":[]}`), publicKeys); err != nil || set.len() != 0 {
+	if set, _, err := ParseSet([]byte(`{"keys":[]}`)); err != nil || set.Len() != 0 {
 		t.Errorf("an empty set: %v", err)
 	}
 	many := make([]map[string]any, 0, maxKeys+2)
@@ -108,13 +114,13 @@ func TestJWKSetAsAWhole(t *testing.T) {
 	for n := range cap(many) {
 		many = append(many, change(jwk, map[string]any{"kid": fmt.Sprint(n)}))
 	}
-	set, skipped, err := parseJWKSet(tokens.SetOf(many...), publicKeys)
-	if err != nil || set.len() != maxKeys || skipped.String() != "only the first 64 keys are used" {
-		t.Errorf("%d of %d keys: %v, %s", set.len(), len(many), err, skipped)
+	set, skipped, err := ParseSet(tokens.SetOf(many...))
+	if err != nil || set.Len() != maxKeys || skipped.String() != "only the first 64 keys are used" {
+		t.Errorf("%d of %d keys: %v, %s", set.Len(), len(many), err, skipped)
 	}
-	set, _, err = parseJWKSet(tokens.SetOf(many[0], many[0], many[1]), publicKeys)
-	if err != nil || set.len() != 2 {
-		t.Errorf("%d keys of two, one of them twice: %v", set.len(), err)
+	set, _, err = ParseSet(tokens.SetOf(many[0], many[0], many[1]))
+	if err != nil || set.Len() != 2 {
+		t.Errorf("%d keys of two, one of them twice: %v", set.Len(), err)
 	}
 }
 
@@ -134,8 +140,8 @@ func TestShortCoordinates(t *testing.T) {
 			continue
 		}
 		jwk := map[string]any{"kty": "EC", "crv": "P-256", "x": base64.RawURLEncoding.EncodeToString(x[1:]), "y": base64.RawURLEncoding.EncodeToString(y)}
-		set, skipped, err := parseJWKSet(tokens.SetOf(jwk), publicKeys)
-		if err != nil || set.len() != 1 || !key.PublicKey.Equal(set.keys[0].key) {
+		set, skipped, err := ParseSet(tokens.SetOf(jwk))
+		if err != nil || set.Len() != 1 || !key.PublicKey.Equal(set.keys[0].key) {
 			t.Errorf("%v, %s", err, skipped)
 		}
 		return
@@ -173,65 +179,31 @@ func TestPEM(t *testing.T) {
 		{"PKCS #1", block("RSA PUBLIC KEY", pkcs1), 1, ""},
 		{"an outdated certificate", block("CERTIFICATE", certificate), 1, ""},
 		{"JWK set", "\n" + string(tokens.Set(rs, ec)), 2, ""},
-		{"a private key beside it", string(rs.PEM()) + block("EC PRIVATE KEY", der), 1, `PEM block 2 is not used: it must be a "PUBLIC KEY"`},
-		{"a private key alone", block("EC PRIVATE KEY", der), 0, `it must be a "PUBLIC KEY"`},
+		{"a private key beside it", string(rs.PEM()) + block("EC PRIVATE KEY", der), 1, "PEM block 2 is not used: it is a private key"},
+		{"a private key alone", block("EC PRIVATE KEY", der), 0, "put its public part there ('openssl pkey -pubout')"},
+		{"a block of another kind", block("MESSAGE", der), 0, `it must be a "PUBLIC KEY"`},
 		{"a small key beside it", string(small) + string(ec.PEM()), 1, "PEM block 1 is not used: an RSA key must have 2048"},
 		{"a small key alone", string(small), 0, "an RSA key must have 2048"},
 		{"broken", block("PUBLIC KEY", []byte("hunter2")), 0, "it cannot be parsed"},
 		{"broken certificate", block("CERTIFICATE", []byte("hunter2")), 0, "it cannot be parsed"},
 		{"the second is cut", string(rs.PEM()) + string(ec.PEM())[:80], 1, "1 of 2 PEM blocks are cut"},
 		{"cut", string(ec.PEM())[:80], 0, "1 of 1 PEM blocks are cut"},
-		{"text", "hunter2", 0, "neither PEM nor a JWK set"},
+		{"text", "hunter2", 0, "neither PEM nor a JWK set: put the issuer's public keys there"},
 		{"empty", "", 0, "neither PEM nor a JWK set"},
+		{"a set without a key", string(tokens.SetOf()), 0, "the JWK set holds no key that can be used: add one"},
+		{"too large", strings.Repeat(string(rs.PEM()), MaxBytes/len(rs.PEM())+1), 0, "more than 256 KiB"},
+		{"many of which none can be used", strings.Repeat(block("MESSAGE", nil), 9), 0, `"CERTIFICATE"; and 6 more`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			set, skipped, err := parsePublicKeys([]byte(c.value))
+			set, skipped, err := ParsePublic([]byte(c.value))
 			said := skipped.String()
 			if err != nil {
 				said = err.Error()
 			}
-			if (err == nil) != (c.keys > 0) || err == nil && set.len() != c.keys || !strings.Contains(said, c.note) || c.note == "" && said != "" {
-				t.Errorf("%d keys, %q; want %d, %q", set.len(), said, c.keys, c.note)
+			if (err == nil) != (c.keys > 0) || err == nil && set.Len() != c.keys || !strings.Contains(said, c.note) || c.note == "" && said != "" {
+				t.Errorf("%d keys, %q; want %d, %q", set.Len(), said, c.keys, c.note)
 			}
 		})
-	}
-}
-
-// A token that names no key is tried with four of them and no more.
-func TestKeysWithoutID(t *testing.T) {
-	var signers []*tokens.Signer
-	var keys []byte
-	for n := range 6 {
-		signers = append(signers, tokens.NewEd25519(fmt.Sprint(n)))
-		keys = append(keys, signers[n].PEM()...)
-	}
-	plain, named := trusting(t, byPublicKey(), keys), trusting(t, byPublicKey(), tokens.Set(signers...))
-	for n, signer := range signers {
-		want := Accepted
-		if n >= maxTries {
-			want = BadSignature
-		}
-		for _, c := range []struct {
-			how  string
-			v    *Tokens
-			kid  string
-			want Reason
-		}{
-			{"neither names a key", plain, "", want},
-			{"only the token does", plain, signer.KID, want},
-			{"only the keys do", named, "", want},
-			{"both do", named, signer.KID, Accepted},
-			{"the token names another one", named, "x", UnknownKey},
-		} {
-			if _, reason := c.v.Verify(t.Context(), signer.Named(c.kid).Sign(claims()), noon); reason != c.want {
-				t.Errorf("key %d, %s: got %q, want %q", n, c.how, reason, c.want)
-			}
-		}
-	}
-	// A key without an id in a set where others have one belongs to no other id.
-	mixed := trusting(t, byPublicKey(), tokens.Set(signers[0], signers[1].Named("")))
-	if _, reason := mixed.Verify(t.Context(), signers[1].Sign(claims()), noon); reason != UnknownKey {
-		t.Errorf("got %q", reason)
 	}
 }
 
@@ -240,28 +212,31 @@ func TestSecrets(t *testing.T) {
 	for _, c := range []struct {
 		name, value string
 		want        string // the one secret; empty when there is none
+		problem     string
 	}{
-		{"32 bytes", text(32), text(32)},
-		{"31 bytes", text(31), ""},
-		{"31 bytes and a newline", text(31) + "\n", ""},
-		{"one newline is cut off", text(32) + "\n", text(32)},
-		{"and no more than one", text(32) + "\n\n", text(32) + "\n"},
-		{"spaces belong to it", " " + text(32) + " ", " " + text(32) + " "},
-		{"any bytes", "{\xff\x00" + text(32), "{\xff\x00" + text(32)},
-		{"JWK set", string(tokens.Set(tokens.NewHMAC("a", "HS384", []byte(text(40))))), text(40)},
-		{"JWK set with a short secret", string(tokens.Set(tokens.NewHMAC("a", "HS256", []byte(text(31))))), ""},
-		{"JWK set of public keys", string(tokens.Set(rsaKey())), ""},
-		{"empty", "", ""},
+		{"32 bytes", text(32), text(32), ""},
+		{"31 bytes", text(31), "", "at least 32 bytes, whatever the algorithm: make one with 'openssl rand -base64 48'"},
+		{"31 bytes and a newline", text(31) + "\n", "", "at least 32 bytes"},
+		{"one newline is cut off", text(32) + "\n", text(32), ""},
+		{"and no more than one", text(32) + "\n\n", text(32) + "\n", ""},
+		{"spaces belong to it", " " + text(32) + " ", " " + text(32) + " ", ""},
+		{"any bytes", "{\xff\x00" + text(32), "{\xff\x00" + text(32), ""},
+		{"JWK set", string(tokens.Set(tokens.NewHMAC("a", "HS384", []byte(text(40))))), text(40), ""},
+		{"JWK set with a short secret", string(tokens.Set(tokens.NewHMAC("a", "HS256", []byte(text(31))))), "", "openssl rand"},
+		{"JWK set of public keys", string(tokens.Set(rsaKey())), "", "use publicKeySecretRef"},
+		{"a public key in PEM", string(rsaKey().PEM()), "", "use publicKeySecretRef"},
+		{"too large", strings.Repeat(text(32), MaxBytes/32+1), "", "more than 256 KiB"},
+		{"empty", "", "", "at least 32 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			set, skipped, err := parseSecrets([]byte(c.value))
+			set, skipped, err := ParseSecrets([]byte(c.value))
 			if c.want == "" {
-				if err == nil || strings.Contains(err.Error(), "sss") {
-					t.Errorf("it was taken, or the error quotes it: %v", err)
+				if err == nil || !strings.Contains(err.Error(), c.problem) || strings.Contains(err.Error(), "sss") {
+					t.Errorf("got %v, want %q, without the value", err, c.problem)
 				}
 				return
 			}
-			if err != nil || set.len() != 1 || string(set.keys[0].key.([]byte)) != c.want {
+			if err != nil || set.Len() != 1 || string(set.keys[0].key.([]byte)) != c.want {
 				t.Errorf("got %v, %v, %s", set, err, skipped)
 			}
 		})

@@ -1,4 +1,4 @@
-package auth
+package jwk
 
 import (
 	"crypto/ecdsa"
@@ -46,6 +46,12 @@ var algorithms = map[v1alpha1.JWTAlgorithm]struct {
 	"HS512": {secretKind, jwt.SigningMethodHS512},
 }
 
+// Known says whether signatures of an algorithm can be verified.
+func Known(alg v1alpha1.JWTAlgorithm) bool {
+	_, known := algorithms[alg]
+	return known
+}
+
 const (
 	minRSABits = 2048
 	// maxRSABits bounds what one verification costs.
@@ -69,21 +75,20 @@ func kindOf(key any) (kind, error) {
 		case elliptic.P521():
 			return p521Kind, nil
 		}
-		return "", errors.New("an EC key must be on the curve P-256, P-384 or P-521")
 	case ed25519.PublicKey:
 		return edKind, nil
 	case []byte:
 		if len(k) < minSecretBytes {
-			return "", fmt.Errorf("an HMAC secret must have at least %d bytes, whatever the algorithm", minSecretBytes)
+			return "", fmt.Errorf("an HMAC secret must have at least %d bytes, whatever the algorithm: make one with 'openssl rand -base64 48'", minSecretBytes)
 		}
 		return secretKind, nil
 	}
-	return "", errors.New("a key must be RSA, EC or Ed25519")
+	return "", errors.New("a key must be RSA, EC (P-256, P-384, P-521) or Ed25519")
 }
 
 func checkRSA(k *rsa.PublicKey) error {
 	if bits := k.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-		return fmt.Errorf("an RSA key must have %d to %d bits, this one has %d", minRSABits, maxRSABits, bits)
+		return fmt.Errorf("an RSA key must have %d to %d bits, this one has %d: let the issuer make another", minRSABits, maxRSABits, bits)
 	}
 	if k.E < 3 || k.E%2 == 0 || k.N.Bit(0) == 0 {
 		return errors.New("the RSA key is none: its modulus and exponent must be odd, and the exponent at least 3")
