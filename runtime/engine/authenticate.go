@@ -95,8 +95,9 @@ var unverified = &fault.Error{
 }
 
 // refusalsFor say what to do about a missing or refused credential, and nothing about
-// which keys, issuers and subjects are known: whatever is wrong with a credential that
-// has the form of one reads the same. They are shared, since a flood makes many.
+// which keys, issuers and subjects are known: whatever is wrong with a credential reads
+// the same, its form included, since what is looked at first depends on what is known.
+// They are shared, since a flood makes many.
 func refusalsFor(a v1alpha1.Auth) map[auth.Reason]*fault.Error {
 	how := "an API key, as \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\""
 	switch {
@@ -107,12 +108,11 @@ func refusalsFor(a v1alpha1.Auth) map[auth.Reason]*fault.Error {
 	}
 	refusal := func(detail string) *fault.Error { return &fault.Error{Code: fault.Unauthenticated, Detail: detail} }
 	out := map[auth.Reason]*fault.Error{}
-	notAccepted := refusal("the credential is not accepted: send one that is in force")
+	notAccepted := refusal("the credential is not accepted: send one that is in force, " + how)
 	for _, reason := range auth.Reasons {
 		out[reason] = notAccepted
 	}
 	out[auth.Missing] = refusal("send " + how)
 	out[auth.Ambiguous] = refusal("send one credential: there are two different ones, or a header stands twice")
-	out[auth.Malformed] = refusal("the credential is not accepted: send " + how)
 	return out
 }

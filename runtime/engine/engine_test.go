@@ -322,3 +322,28 @@ func TestDeadline(t *testing.T) {
 		other.stop()
 	})
 }
+
+// broken is a store that cannot be asked.
+type broken struct{}
+
+func (broken) Take(context.Context, time.Time, limit.Caller, []*limit.Policy) (limit.Verdict, error) {
+	return limit.Verdict{}, errors.New("cannot be asked")
+}
+func (broken) Spent(time.Time, limit.Caller, *limit.Policy) bool { return false }
+
+// TestStoreError: a limit that cannot be checked refuses, but not while it is tried out.
+func TestStoreError(t *testing.T) {
+	for mode, want := range map[v1alpha1.RateLimitMode]fault.Code{v1alpha1.RateLimitEnforce: fault.Overloaded, v1alpha1.RateLimitShadow: ""} {
+		e, key, _ := open(t, func(d *config.Document) { d.RateLimit.Mode = mode })
+		e.Limits = broken{}
+		c := &Call{Channel: v1alpha1.ChannelREST, Workflow: "echo", Start: time.Now(), Source: &source{inputs: map[string]any{}},
+			Credentials: auth.Credentials{APIKey: []string{key}}}
+		err := e.Execute(t.Context(), c)
+		if want == "" && err != nil || want != "" && fault.As(err).Code != want {
+			t.Errorf("%s: got %v, want %q", mode, err, want)
+		}
+		if c.Limited {
+			t.Errorf("%s: the call tells of a limit that was not checked", mode)
+		}
+	}
+}

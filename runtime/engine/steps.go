@@ -34,7 +34,10 @@ func (e *Engine) limit(ctx context.Context, c *Call) error {
 		return nil
 	}
 	v, err := e.Limits.Take(ctx, c.Start, e.caller(c), policies)
-	if err != nil {
+	switch {
+	case err != nil && e.shadow:
+		return nil // nothing can be decided, and nobody is refused
+	case err != nil:
 		return unavailable(err)
 	}
 	c.Verdict, c.Limited = v, !v.Unlimited
