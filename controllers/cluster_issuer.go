@@ -221,6 +221,10 @@ func (r *Reconciler) addCluster(ctx context.Context, document *config.Document) 
 	}
 	for i := range document.Auth.JWT {
 		j := &document.Auth.JWT[i]
+		if j.Issuer == known.issuer.Issuer {
+			return refuse(v1alpha1.ReasonInvalidSpec, fmt.Sprintf(
+				"spec.auth.jwt[%d].issuer: %q is the cluster's own issuer, which 'kubernetes' stands for already: keep one of the two", i, j.Issuer))
+		}
 		of := slices.IndexFunc(j.Audiences, func(a string) bool { return slices.Contains(known.audiences, a) })
 		if j.Issuer == v1alpha1.KubernetesIssuer && of >= 0 {
 			path := field.NewPath("spec", "auth", "jwt").Index(i).Child("audiences")

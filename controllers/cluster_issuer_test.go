@@ -254,6 +254,20 @@ func TestAudienceOfThisAPIServerIsRefused(t *testing.T) {
 	}
 }
 
+// Two entries for one issuer would let whoever wrote the laxer one decide.
+func TestClusterTwiceIsRefused(t *testing.T) {
+	cluster := &fakeCluster{}
+	cluster.set(oneKey)
+	o := startOperator(t, byHand, useCluster(cluster))
+	app := withCluster(production(namespace(t)))
+	app.Spec.Auth.JWT = append(app.Spec.Auth.JWT, v1alpha1.JWTIssuer{Issuer: "https://cluster.example.com", Audiences: []string{"https://shop.example.com"}})
+	create(t, apiKeys(app.Namespace, keysSecret))
+	o.create(t, app)
+	o.settle(t, app)
+	expect(t, readBack(t, app), v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonInvalidSpec,
+		"spec.auth.jwt[1].issuer", "keep one of the two")
+}
+
 func TestPublicKeys(t *testing.T) {
 	const ec = `{"kty":"EC","kid":"b","crv":"P-256","x":"eA","y":"eQ","d":"do-not-tell","x5c":["..."]}`
 	const rsa = `{"kty":"RSA","kid":"a","use":"sig","alg":"RS256","n":"bg","e":"AQAB","p":"do-not-tell"}`

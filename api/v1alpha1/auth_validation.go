@@ -17,7 +17,7 @@ func validateAuth(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 	}
 	for i := range spec.Auth.JWT {
 		errs = append(errs, validateIssuer(&spec.Auth.JWT[i], path.Child("jwt").Index(i))...)
-		errs = append(errs, validateFetch(&spec.Auth.JWT[i], spec.Environment, path)...)
+		errs = append(errs, validateFetch(&spec.Auth.JWT[i], spec.Environment, path.Child("jwt").Index(i))...)
 	}
 	return errs
 }
@@ -74,9 +74,12 @@ func APIServerAudience(path *field.Path, audience string) *field.Error {
 
 // validateFetch refuses keys that are fetched without TLS, but for development.
 func validateFetch(j *JWTIssuer, environment Environment, path *field.Path) field.ErrorList {
-	fetched := j.FetchURL()
-	if environment != Development && strings.HasPrefix(fetched, "http://") {
-		return field.ErrorList{field.Invalid(path.Child("jwt"), fetched,
+	fetched, member := j.Issuer, "issuer"
+	if j.JWKSURI != "" {
+		fetched, member = j.JWKSURI, "jwksURI"
+	}
+	if environment != Development && j.FetchURL() != "" && strings.HasPrefix(fetched, "http://") {
+		return field.ErrorList{field.Invalid(path.Child(member), fetched,
 			"keys that are fetched over http:// could be anybody's: write https://, and name a private authority in spec.trust.caBundle")}
 	}
 	return nil

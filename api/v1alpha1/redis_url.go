@@ -130,7 +130,7 @@ func (u *RedisURL) parsePath(path string) error {
 	db, err := strconv.Atoi(path)
 	switch {
 	case err != nil || db < 0 || db >= databases:
-		return errors.New("what follows the host is the number of the database: write for example /0, or nothing")
+		return errors.New("what follows the host is the number of the database: write for example /0, or nothing, and a / or ? within the password as %2F or %3F")
 	case u.Form == RedisCluster && db != 0:
 		return errors.New("a cluster has only database 0: remove the number")
 	}
@@ -175,7 +175,7 @@ func (u *RedisURL) Ports() []uint16 {
 }
 
 // String describes the connection without its secrets and hosts, for logs.
-func (u *RedisURL) String() string {
+func (u RedisURL) String() string {
 	encrypted := "plaintext"
 	if u.TLS {
 		encrypted = "TLS"

@@ -154,6 +154,9 @@ func validateWorkflow(w *Workflow, spec *NexusAppSpec, at *field.Path) field.Err
 		errs = append(errs, field.Forbidden(at.Child("authorization"),
 			"nobody has a role or a scope while spec.auth.mode is Disabled: remove the workflow's authorization.anyRole and anyScope, or set the mode to Required and name a credential source"))
 	}
+	if len(w.Authorization.AnyScope) > 0 && spec.Auth.Mode == AuthRequired && len(spec.Auth.JWT) == 0 {
+		errs = append(errs, field.Forbidden(at.Child("authorization", "anyScope"), "API keys have no scopes: list an issuer in spec.auth.jwt, or ask for a role with anyRole"))
+	}
 	definition := at.Child("definition")
 	if size := len(w.Definition.Raw); size > MaxDefinitionBytes {
 		errs = append(errs, field.Invalid(definition, "",

@@ -58,6 +58,8 @@ func meanwhile(limit *v1alpha1.RateLimit) string {
 	switch {
 	case limit.Mode == v1alpha1.RateLimitDisabled:
 		return "spec.rateLimit.mode is Disabled, so nothing else changes"
+	case limit.Mode == v1alpha1.RateLimitShadow:
+		return "spec.rateLimit.mode is Shadow, so nobody is refused"
 	case limit.OnStoreError == v1alpha1.StoreErrorDeny:
 		return "meanwhile they answer 503 (spec.rateLimit.onStoreError is Deny)"
 	case limit.OnStoreError == v1alpha1.StoreErrorAllow:

@@ -8,7 +8,7 @@ type kind int
 const (
 	// public is what any rule that covers the destination opens.
 	public kind = iota
-	// private is opened by an exact name, or by a network that holds the address.
+	// private is opened by an exact name, or as special is.
 	private
 	// loopback is opened by the name localhost, or as special is.
 	loopback

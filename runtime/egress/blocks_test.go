@@ -38,7 +38,7 @@ func TestOpens(t *testing.T) {
 		itself
 
 		isPublic   = exact | below | localhost | network | itself
-		isPrivate  = exact | localhost | network | itself
+		isPrivate  = exact | localhost | itself
 		isLoopback = localhost | itself
 		isSpecial  = itself
 	)
@@ -54,7 +54,7 @@ func TestOpens(t *testing.T) {
 
 		"10.0.0.0": isPrivate, "10.255.255.255": isPrivate, "172.16.0.1": isPrivate, "172.31.255.255": isPrivate,
 		"192.168.0.1": isPrivate, "192.168.255.255": isPrivate, "fc00::1": isPrivate, "fd12:3456::1": isPrivate,
-		"::ffff:10.0.0.1": isPrivate, "::ffff:192.168.1.1": isPrivate, "64:ff9b::10.0.0.1": isPrivate,
+		"::ffff:10.0.0.1": isPrivate, "::ffff:192.168.1.1": isPrivate,
 
 		"127.0.0.1": isLoopback, "127.0.0.53": isLoopback, "127.255.255.255": isLoopback, "::1": isLoopback,
 		"::ffff:127.0.0.1": isLoopback,
@@ -74,7 +74,7 @@ func TestOpens(t *testing.T) {
 		"::127.0.0.1": isSpecial, "::8.8.8.8": isSpecial, "64:ff9b:1::127.0.0.1": isSpecial, "64:ff9b:1:7f00:0:100::": isSpecial,
 		"2002:7f00:1::": isSpecial, "2002:a9fe:a9fe::1": isSpecial, "2001::1": isSpecial, "2001:0:808:808::80ff:fffe": isSpecial,
 		// NAT64 of what is refused; a rule that names the address is about another one.
-		"64:ff9b::127.0.0.1": localhost, "64:ff9b::169.254.169.254": 0, "64:ff9b::100.64.0.1": 0, "64:ff9b::0.0.0.0": 0,
+		"64:ff9b::10.0.0.1": exact | localhost, "64:ff9b::127.0.0.1": localhost, "64:ff9b::169.254.169.254": 0, "64:ff9b::100.64.0.1": 0, "64:ff9b::0.0.0.0": 0,
 	} {
 		addr := netip.MustParseAddr(address).Unmap()
 		// The widest network but for everything, and everything.

@@ -119,7 +119,7 @@ func opens(rule v1alpha1.EgressRule, d destination, addr netip.Addr) bool {
 	b := blockOf(addr)
 	if rule.Network.IsValid() {
 		named := b.prefix.Contains(rule.Network.Addr()) && rule.Network.Bits() >= b.prefix.Bits()
-		return rule.Port == d.port && rule.Network.Contains(addr) && (b.kind == public || b.kind == private || named)
+		return rule.Port == d.port && rule.Network.Contains(addr) && (b.kind == public || named)
 	}
 	if !covers(rule, d) {
 		return false

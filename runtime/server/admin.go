@@ -48,6 +48,8 @@ type redisStatus struct {
 	Since   time.Time `json:"since,omitzero"`
 	Form    string    `json:"form"`
 	Problem string    `json:"problem"`
+	// Stale says why the Secret's present content is not in use and a former one is.
+	Stale string `json:"stale,omitempty"`
 }
 
 // adminHandler serves the admin port: for the kubelet, for Prometheus, and for people
@@ -109,5 +111,5 @@ func (s *Server) redisStatus() *redisStatus {
 		return nil
 	}
 	h := s.redis.Health()
-	return &redisStatus{Up: h.Up, Since: h.Since, Form: h.Form, Problem: h.Problem}
+	return &redisStatus{Up: h.Up, Since: h.Since, Form: h.Form, Problem: h.Problem, Stale: h.Stale}
 }

@@ -42,7 +42,11 @@ func (s *Server) redisChanged(h redis.Health) {
 		s.log.Warn("Cannot use Redis: rate limits follow spec.rateLimit.onStoreError until it is back", "problem", h.Problem, "onStoreError", s.options.Document.RateLimit.OnStoreError)
 		return
 	}
-	s.log.Info("Redis can be used", "form", h.Form, "staleSettings", h.Stale)
+	if h.Stale != "" {
+		s.log.Warn("The new settings of spec.redis cannot be used: the former ones stay in force", "problem", h.Stale)
+		return
+	}
+	s.log.Info("Redis can be used", "form", h.Form)
 }
 
 // firstTry is how long the first connection to Redis may keep a pod from being ready. A

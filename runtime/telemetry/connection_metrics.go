@@ -46,12 +46,16 @@ func (health issuers) Collect(ch chan<- prometheus.Metric) {
 
 // WatchRedis publishes whether Redis can be used. health is asked at each scrape.
 func (m *Metrics) WatchRedis(health func() redis.Health) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "nexus_redis_up", Help: "1 while Redis can be used, else 0.",
-	}, func() float64 {
-		if health().Up {
-			return 1
-		}
-		return 0
-	}))
+	gauge := func(name, help string, is func(redis.Health) bool) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			if is(health()) {
+				return 1
+			}
+			return 0
+		})
+	}
+	m.registry.MustRegister(
+		gauge("nexus_redis_up", "1 while Redis can be used, else 0.", func(h redis.Health) bool { return h.Up }),
+		gauge("nexus_redis_stale_settings", "1 while the content of the Secrets of spec.redis is not in use and a former one is, else 0.",
+			func(h redis.Health) bool { return h.Stale != "" }))
 }
