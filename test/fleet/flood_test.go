@@ -50,10 +50,18 @@ func text(random *rand.Rand, n int) string {
 	return string(b)
 }
 
-// TestHostileFlood: 100,000 refused credentials from one address. The issuer is asked
-// for its keys at most once in ten seconds, memory stays within bounds, and the honest
-// client behind the same address keeps its 200s, with a key and with a token.
+// TestHostileFlood: 100,000 refused credentials, from one address and, through a trusted
+// proxy, from as many. The issuer is asked for its keys at most once in ten seconds, memory
+// stays within bounds, and the honest client keeps its 200s, with a key and with a token.
 func TestHostileFlood(t *testing.T) {
+	t.Run("one address", func(t *testing.T) { testFlood(t, "[]", 429) })
+	t.Run("many addresses", func(t *testing.T) { testFlood(t, "[127.0.0.0/8]", 401) })
+}
+
+// testFlood floods an app with these trusted proxies; most of the flood is answered with
+// the status.
+func testFlood(t *testing.T, trustedProxies string, mostly int) {
+	t.Helper()
 	const requests, workers = 100_000, 16
 	signer := tokens.NewEC("current", "ES256")
 	issuer := tokens.NewTLSIssuer(signer)
@@ -65,7 +73,7 @@ func TestHostileFlood(t *testing.T) {
   auth:
     apiKeys: {secretRef: {name: keys}}
     jwt: [{issuer: "`+issuer.URL+`", audiences: [shop]}]
-  rateLimit: {requestsPerMinute: 1000000}
+  rateLimit: {requestsPerMinute: 1000000, trustedProxies: `+trustedProxies+`}
   trust: {caBundle: {configMapRef: {name: ca, key: ca.crt}}}
   logging: {level: Info, format: JSON}
 `))[0]
@@ -120,8 +128,8 @@ func TestHostileFlood(t *testing.T) {
 	}
 	fetches := issuer.Fetches() - fetched
 	t.Logf("%v in %v, %d honest calls, %d fetches of keys, at most %d MiB of memory", total, elapsed.Round(time.Millisecond), served, fetches, peakMiB(t, r))
-	if total[401]+total[429] != requests || total[401] == 0 || total[429] < requests*9/10 {
-		t.Errorf("the flood got %v, want nothing but 401 and 429, and mostly 429", total)
+	if total[401]+total[429] != requests || total[401] == 0 || total[mostly] < requests*9/10 {
+		t.Errorf("the flood got %v, want nothing but 401 and 429, and mostly %d", total, mostly)
 	}
 	if most := 1 + int(elapsed/(10*time.Second)); fetches > most {
 		t.Errorf("%d fetches of keys in %v, want at most %d", fetches, elapsed, most)
