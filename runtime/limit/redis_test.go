@@ -320,7 +320,7 @@ func TestRedisScriptFlush(t *testing.T) {
 
 // TestRedisCluster: the buckets of a caller are on one node, those of all on every one.
 func TestRedisCluster(t *testing.T) {
-	cluster := redistest.StartCluster(t, nil)
+	cluster := redistest.StartCluster(t, redistest.Topology{})
 	h := harness{Store: open(connect(t, cluster.URL(""))), now: time.Now}
 	policies := []*Policy{NewPolicy("app", 1, 2), NewPolicy("workflow/x", 1, 1)}
 	for i := range 100 {

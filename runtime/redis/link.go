@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -136,6 +137,36 @@ func (l *link) probeKey() []string {
 	}
 	l.probes = (l.probes + 1) % 64
 	return []string{"nexus:{probe-" + strconv.Itoa(l.probes) + "}"}
+}
+
+type reply struct {
+	message rueidis.RedisMessage
+	err     error
+}
+
+// ask runs a script and calls done when the driver is done with it. In a cluster that may
+// be long after the deadline: while one node hangs the others keep the breaker closed, so
+// that the driver runs out of room, and it waits for connections that it makes to ask for
+// the slots. Hence the driver is left alone with it there, which costs too much to be done
+// where the breaker suffices.
+func (l *link) ask(ctx context.Context, script *rueidis.Lua, keys, args []string, done func()) (rueidis.RedisMessage, error) {
+	if l.form != v1alpha1.RedisCluster {
+		defer done()
+		return script.Exec(ctx, l.client, keys, args).ToMessage()
+	}
+	keys, args = slices.Clone(keys), slices.Clone(args) // the caller may use them anew
+	replied := make(chan reply, 1)
+	go func() {
+		defer done()
+		message, err := script.Exec(ctx, l.client, keys, args).ToMessage()
+		replied <- reply{message, err}
+	}()
+	select {
+	case r := <-replied:
+		return r.message, r.err
+	case <-ctx.Done():
+		return rueidis.RedisMessage{}, ctx.Err()
+	}
 }
 
 // end waits for the calls that are under way and closes the connections. It cuts them

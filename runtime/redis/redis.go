@@ -33,10 +33,9 @@ const (
 	// impatience is how long a question may take while requests are sent: they may have
 	// to wait for the connection that the question makes.
 	impatience = 50 * time.Millisecond
-	// inFlight bounds the calls at once. A call for which the driver had no room would wait
-	// beyond its deadline, and one that was given up keeps its room until the connection is
-	// given up too. So there is room for as often as it takes to open the breaker, and once
-	// more.
+	// inFlight bounds the calls at once. One that was given up keeps the driver's room until
+	// it is answered or the connection is given up too. So there is room for as often as it
+	// takes to open the breaker, and once more.
 	inFlight = 1 << ringScale / (threshold + 1)
 )
 
@@ -88,8 +87,10 @@ type Client struct {
 	wanted  atomic.Pointer[settings]
 	changed chan struct{}
 	// current is the link in use: nil before the first and after the last.
-	current               atomic.Pointer[link]
+	current atomic.Pointer[link]
+	// places are taken by calls, and given back by leave.
 	places                chan struct{}
+	leave                 func()
 	calls, failures, shed atomic.Uint64
 
 	mu     sync.Mutex // of what is published: it keeps changes in order
@@ -100,6 +101,7 @@ type Client struct {
 // whether Redis can be reached is found out by Run.
 func Open(o Options) (*Client, error) {
 	c := &Client{options: o, changed: make(chan struct{}, 1), places: make(chan struct{}, inFlight)}
+	c.leave = func() { <-c.places }
 	wanted, err := c.read()
 	if err != nil {
 		return nil, err
@@ -182,25 +184,24 @@ func (c *Client) probe(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if l.inUse.TryRLock() { // else it has a successor
-		_, _ = c.exec(ctx, l, probe, l.probeKey(), nil)
+		_, _ = c.exec(ctx, l, probe, l.probeKey(), nil, func() {})
 		l.inUse.RUnlock()
 	}
 }
 
 // Script runs a script. Its keys begin with nexus: and, in a cluster, share a hash tag.
-// The context must have a deadline. An error means that Redis is of no use now; its text
-// holds no address and no credential. That a script answers nil is none.
+// The context must have a deadline, and should end by nothing else: calls that are given
+// up earlier do not open the breaker, and too many of them leave a server that hangs no
+// room in which the next one could keep its deadline. An error means that Redis is of no
+// use now; its text holds no address and no credential. That a script answers nil is none.
 func (c *Client) Script(ctx context.Context, script *rueidis.Lua, keys, args []string) (rueidis.RedisMessage, error) {
 	l := c.enter(ctx)
 	if l == nil {
 		c.shed.Add(1)
 		return rueidis.RedisMessage{}, ErrUnavailable
 	}
-	defer func() {
-		l.inUse.RUnlock()
-		<-c.places
-	}()
-	return c.exec(ctx, l, script, keys, args)
+	defer l.inUse.RUnlock()
+	return c.exec(ctx, l, script, keys, args, c.leave)
 }
 
 // enter takes a place among the calls in flight and returns the link to use, or nil when
@@ -217,7 +218,7 @@ func (c *Client) enter(ctx context.Context) *link {
 	for {
 		l := c.current.Load()
 		if l == nil || l.breaker.open() {
-			<-c.places
+			c.leave()
 			return nil
 		}
 		if l.inUse.TryRLock() {
@@ -226,11 +227,11 @@ func (c *Client) enter(ctx context.Context) *link {
 	}
 }
 
-// exec runs a script and lets the breaker know how that went.
-func (c *Client) exec(ctx context.Context, l *link, script *rueidis.Lua, keys, args []string) (rueidis.RedisMessage, error) {
+// exec runs a script, as ask does, and lets the breaker know how that went.
+func (c *Client) exec(ctx context.Context, l *link, script *rueidis.Lua, keys, args []string, done func()) (rueidis.RedisMessage, error) {
 	c.calls.Add(1)
 	began := l.breaker.begin()
-	answer, err := script.Exec(ctx, l.client, keys, args).ToMessage()
+	answer, err := l.ask(ctx, script, keys, args, done)
 	switch {
 	case err == nil, rueidis.IsRedisNil(err):
 		if l.breaker.succeeded() {

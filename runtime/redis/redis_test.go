@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -178,69 +177,6 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestForms: each form of deployment, with users who may do the least that is needed.
-func TestForms(t *testing.T) {
-	t.Run("Standalone", func(t *testing.T) {
-		s := redistest.Start(t, redistest.Options{Users: map[string]string{"nexus": rules}})
-		r := run(t, newSecrets(t, s.URL("nexus")).options())
-		if h := r.awaitUp(); h.Form != "Standalone" || h.Problem != "" || h.Stale != "" || h.Since.IsZero() {
-			t.Errorf("%+v", h)
-		}
-		r.works()
-		if denied := s.Command("ACL", "LOG"); denied != "" {
-			t.Errorf("the user needed more: %s", denied)
-		}
-	})
-	t.Run("Database", func(t *testing.T) {
-		s := redistest.Start(t, redistest.Options{Users: map[string]string{"nexus": rules + " +select"}})
-		r := run(t, newSecrets(t, s.URL("nexus")+"/3").options())
-		r.awaitUp()
-		r.works()
-	})
-	t.Run("Sentinel", func(t *testing.T) {
-		s := redistest.StartSentinel(t, map[string]string{"nexus": rules + " +role"})
-		s.Sentinel.Command(append([]string{"ACL", "SETUSER", "watcher", "on", ">secret"}, strings.Fields(sentinelRules)...)...)
-		at, err := url.Parse(s.URL("nexus"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		at.RawQuery = "sentinel_username=watcher&sentinel_password=secret"
-		r := run(t, newSecrets(t, at.String()).options())
-		if h := r.awaitUp(); h.Form != "Sentinel" {
-			t.Errorf("%+v", h)
-		}
-		r.works()
-		if denied := s.Sentinel.Command("ACL", "LOG") + s.Master.Command("ACL", "LOG"); denied != "" {
-			t.Errorf("the users needed more: %s", denied)
-		}
-		s.Master.Kill()
-		s.AwaitFailover()
-		s.Sentinel.Await("calls reach the new master", func() bool { return r.call(time.Second) == nil })
-	})
-	t.Run("Cluster", func(t *testing.T) {
-		c := redistest.StartCluster(t, map[string]string{"nexus": rules + " +cluster|slots +cluster|shards"})
-		r := run(t, newSecrets(t, c.URL("nexus")).options())
-		if h := r.awaitUp(); h.Form != "Cluster" {
-			t.Errorf("%+v", h)
-		}
-		for i := range 100 { // on all nodes
-			ctx, cancel := context.WithTimeout(t.Context(), ample)
-			if _, err := r.Script(ctx, probe, []string{fmt.Sprintf("nexus:{%d}:x", i)}, nil); err != nil {
-				t.Errorf("key %d: %v", i, err)
-			}
-			cancel()
-		}
-		for i, node := range c.Nodes {
-			if keys := node.Command("KEYS", "nexus:*:x"); keys == "" {
-				t.Errorf("node %d has no keys", i)
-			}
-			if denied := node.Command("ACL", "LOG"); denied != "" {
-				t.Errorf("the user needed more: %s", denied)
-			}
-		}
-	})
-}
-
 func TestTLS(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{TLS: true, Users: map[string]string{"nexus": rules}})
 	t.Run("CA", func(t *testing.T) {
@@ -267,15 +203,6 @@ func TestTLS(t *testing.T) {
 			return pool
 		}
 		r := run(t, o)
-		r.awaitUp()
-		r.works()
-	})
-	t.Run("WrongCA", func(t *testing.T) {
-		s := newSecrets(t, server.URL("nexus"))
-		s.write("ca/ca.crt", string(redistest.NewCA(t)))
-		r := run(t, s.options())
-		r.awaitDown(TLS)
-		s.write("ca/ca.crt", string(server.CA()))
 		r.awaitUp()
 		r.works()
 	})

@@ -102,7 +102,7 @@ func (s *Server) openRedis() error {
 	if err != nil {
 		return err
 	}
-	s.metrics.WatchRedis(s.redis.Health)
+	s.metrics.WatchRedis(s.redis.Health, s.redis.Counters)
 	return nil
 }
 

@@ -44,8 +44,12 @@ func (health issuers) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// WatchRedis publishes whether Redis can be used. health is asked at each scrape.
-func (m *Metrics) WatchRedis(health func() redis.Health) {
+// WatchRedis publishes whether Redis can be used, and how often it was. Both functions
+// are asked at each scrape.
+func (m *Metrics) WatchRedis(health func() redis.Health, counters func() redis.Counters) {
+	counter := func(name, help string, of func(redis.Counters) uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(of(counters())) })
+	}
 	gauge := func(name, help string, is func(redis.Health) bool) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
 			if is(health()) {
@@ -55,6 +59,10 @@ func (m *Metrics) WatchRedis(health func() redis.Health) {
 		})
 	}
 	m.registry.MustRegister(
+		counter("nexus_redis_calls_total", "Calls that were sent to Redis.", func(c redis.Counters) uint64 { return c.Calls }),
+		counter("nexus_redis_failures_total", "Calls without an answer, or with one that says that Redis cannot be used.",
+			func(c redis.Counters) uint64 { return c.Failures }),
+		counter("nexus_redis_shed_total", "Calls that were not sent, since Redis could not be used.", func(c redis.Counters) uint64 { return c.Shed }),
 		gauge("nexus_redis_up", "1 while Redis can be used, else 0.", func(h redis.Health) bool { return h.Up }),
 		gauge("nexus_redis_stale_settings", "1 while the content of the Secrets of spec.redis is not in use and a former one is, else 0.",
 			func(h redis.Health) bool { return h.Stale != "" }))

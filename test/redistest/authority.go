@@ -22,14 +22,19 @@ type authority struct {
 	pem         []byte
 }
 
-// newAuthority makes an authority and, in a directory, ca.crt and the pair tls.crt and
-// tls.key of a server on the loopback interface.
-func newAuthority(tb testing.TB, dir string) *authority {
+func newAuthority(tb testing.TB) *authority {
 	tb.Helper()
 	a := &authority{certificate: &x509.Certificate{
 		Subject: pkix.Name{CommonName: "redistest"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}}
 	a.certificate, a.key, a.pem = a.issue(tb, a.certificate)
+	return a
+}
+
+// equip writes to a directory ca.crt and the pair tls.crt and tls.key of a server on the
+// loopback interface, with which it is also a client of others.
+func (a *authority) equip(tb testing.TB, dir string) {
+	tb.Helper()
 	_, key, leaf := a.issue(tb, &x509.Certificate{
 		Subject: pkix.Name{CommonName: "redis"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
@@ -45,13 +50,12 @@ func newAuthority(tb testing.TB, dir string) *authority {
 			tb.Fatal(err)
 		}
 	}
-	return a
 }
 
 // NewCA is the PEM certificate of an authority that issued nothing.
 func NewCA(tb testing.TB) []byte {
 	tb.Helper()
-	return newAuthority(tb, tb.TempDir()).pem
+	return newAuthority(tb).pem
 }
 
 // issue completes and signs a certificate; the authority's own has no key yet and signs

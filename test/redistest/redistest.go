@@ -27,7 +27,8 @@ const patience = 20 * time.Second
 
 // Options say how a server is to run.
 type Options struct {
-	// TLS makes it accept nothing but TLS, with a certificate of an authority of its own.
+	// TLS makes it speak nothing but TLS, to clients and to other servers, with a
+	// certificate of an authority of its own.
 	TLS bool
 	// Users are ACL users by name and the rules that they get besides a password.
 	Users map[string]string
@@ -35,6 +36,8 @@ type Options struct {
 	Config []string
 	// Args are further arguments of redis-server.
 	Args []string
+	// authority is one that it shares with other servers.
+	authority *authority
 }
 
 // Server is one Redis server.
@@ -43,7 +46,6 @@ type Server struct {
 	options   Options
 	dir, port string
 	passwords map[string][]string
-	authority *authority
 	process   *exec.Cmd
 	ended     chan struct{}
 }
@@ -57,7 +59,10 @@ func Start(tb testing.TB, o Options) *Server {
 		s.passwords[user] = []string{newPassword()}
 	}
 	if o.TLS {
-		s.authority = newAuthority(tb, s.dir)
+		if o.authority == nil {
+			s.options.authority = newAuthority(tb)
+		}
+		s.options.authority.equip(tb, s.dir)
 	}
 	tb.Cleanup(s.Kill)
 	const attempts = 5
@@ -123,7 +128,7 @@ func (s *Server) run() bool {
 func (s *Server) config() string {
 	port := "port " + s.port
 	if s.options.TLS {
-		port = "port 0\ntls-auth-clients no\ntls-cert-file tls.crt\ntls-key-file tls.key\ntls-ca-cert-file ca.crt\ntls-port " + s.port
+		port = "port 0\ntls-auth-clients no\ntls-replication yes\ntls-cluster yes\ntls-cert-file tls.crt\ntls-key-file tls.key\ntls-ca-cert-file ca.crt\ntls-port " + s.port
 	}
 	lines := append([]string{
 		port, "bind 127.0.0.1", "dir " + s.dir, "logfile redis.log", "save \"\"", "appendonly no", "daemonize no",
@@ -172,11 +177,14 @@ func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 
 // URL is the URL with which a user, default if empty, connects.
 func (s *Server) URL(user string) string {
-	scheme := "redis"
+	return (&url.URL{Scheme: s.scheme(), User: s.userinfo(user), Host: s.Addr()}).String()
+}
+
+func (s *Server) scheme() string {
 	if s.options.TLS {
-		scheme = "rediss"
+		return "rediss"
 	}
-	return (&url.URL{Scheme: scheme, User: s.userinfo(user), Host: s.Addr()}).String()
+	return "redis"
 }
 
 func (s *Server) userinfo(user string) *url.Userinfo {
@@ -188,7 +196,7 @@ func (s *Server) userinfo(user string) *url.Userinfo {
 }
 
 // CA is the PEM certificate of the authority that issued the server's.
-func (s *Server) CA() []byte { return s.authority.pem }
+func (s *Server) CA() []byte { return s.options.authority.pem }
 
 // SetPassword makes these the passwords of a user, all of them valid; URL then has the
 // last one.
@@ -245,7 +253,7 @@ func (s *Server) command(args ...string) (string, error) {
 	}
 	if s.options.TLS {
 		roots := x509.NewCertPool()
-		roots.AppendCertsFromPEM(s.authority.pem)
+		roots.AppendCertsFromPEM(s.CA())
 		options.TLSConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
 	client, err := rueidis.NewClient(options)

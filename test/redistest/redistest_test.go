@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -53,16 +54,21 @@ func TestPause(t *testing.T) {
 }
 
 func TestTopologies(t *testing.T) {
-	s := StartSentinel(t, nil)
-	s.Master.Kill()
-	s.AwaitFailover()
-	c := StartCluster(t, nil)
-	if got := strings.Count(c.Nodes[2].Command("CLUSTER", "NODES"), "connected"); got != 3 {
-		t.Errorf("%d of 3 nodes are connected", got)
-	}
-	for _, u := range []string{s.URL(""), c.URL("")} {
-		if _, err := v1alpha1.ParseRedisURL([]byte(u)); err != nil {
-			t.Error(err)
-		}
+	for _, tls := range []bool{false, true} {
+		t.Run(fmt.Sprintf("TLS=%v", tls), func(t *testing.T) {
+			t.Parallel()
+			s := StartSentinel(t, Topology{TLS: tls})
+			s.Master.Kill()
+			s.AwaitFailover()
+			c := StartCluster(t, Topology{TLS: tls})
+			if got := strings.Count(c.Nodes[2].Command("CLUSTER", "NODES"), "connected"); got != 3 {
+				t.Errorf("%d of 3 nodes are connected", got)
+			}
+			for _, u := range []string{s.URL(""), c.URL("")} {
+				if parsed, err := v1alpha1.ParseRedisURL([]byte(u)); err != nil || parsed.TLS != tls {
+					t.Errorf("the URL is not one that is understood: %v", err)
+				}
+			}
+		})
 	}
 }

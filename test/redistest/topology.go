@@ -6,27 +6,50 @@ import (
 	"testing"
 )
 
+// Topology says how several servers are to run.
+type Topology struct {
+	// TLS makes all of them speak nothing but TLS, among each other too, with certificates
+	// of one authority.
+	TLS bool
+	// Users are those of the servers of data, as in Options, with the same passwords on
+	// all of them.
+	Users map[string]string
+}
+
+// options are those of a server of the topology that take further lines of redis.conf.
+func (t Topology) options(tb testing.TB) func(config ...string) Options {
+	tb.Helper()
+	o := Options{TLS: t.TLS, Users: t.Users}
+	if t.TLS {
+		o.authority = newAuthority(tb)
+	}
+	return func(config ...string) Options {
+		o.Config = config
+		return o
+	}
+}
+
 // Sentinel is a master and a replica that a Sentinel watches under the name main.
 type Sentinel struct {
 	Master, Replica, Sentinel *Server
 }
 
-// StartSentinel runs the three until the test ends. Users are those of master and
-// replica, with the same passwords on both.
-func StartSentinel(tb testing.TB, users map[string]string) *Sentinel {
+// StartSentinel runs the three until the test ends.
+func StartSentinel(tb testing.TB, t Topology) *Sentinel {
 	tb.Helper()
-	master := Start(tb, Options{Users: users})
+	options := t.options(tb)
+	master := Start(tb, options())
 	secret := master.passwords["default"][0]
-	replica := Start(tb, Options{Users: users, Config: []string{
-		"replicaof 127.0.0.1 " + master.port, "masterauth " + secret, "repl-ping-replica-period 1",
-	}})
+	replica := Start(tb, options("replicaof 127.0.0.1 "+master.port, "masterauth "+secret, "repl-ping-replica-period 1"))
 	replica.adopt(master.passwords)
-	sentinel := Start(tb, Options{Args: []string{"--sentinel"}, Config: []string{
-		"sentinel monitor main 127.0.0.1 " + master.port + " 1",
-		"sentinel auth-pass main " + secret,
+	watch := options(
+		"sentinel monitor main 127.0.0.1 "+master.port+" 1",
+		"sentinel auth-pass main "+secret,
 		"sentinel down-after-milliseconds main 500",
 		"sentinel failover-timeout main 5000",
-	}})
+	)
+	watch.Args, watch.Users = []string{"--sentinel"}, nil
+	sentinel := Start(tb, watch)
 	s := &Sentinel{Master: master, Replica: replica, Sentinel: sentinel}
 	sentinel.Await("the Sentinel knows the replica", func() bool {
 		known, err := sentinel.command("SENTINEL", "REPLICAS", "main")
@@ -50,10 +73,13 @@ func (s *Server) adopt(passwords map[string][]string) {
 func (s *Sentinel) URL(user string) string {
 	own := s.Sentinel.passwords["default"][0]
 	return (&url.URL{
-		Scheme: "redis+sentinel", User: s.Master.userinfo(user), Host: s.Sentinel.Addr(), Path: "/main",
+		Scheme: s.Sentinel.scheme() + "+sentinel", User: s.Master.userinfo(user), Host: s.Sentinel.Addr(), Path: "/main",
 		RawQuery: url.Values{"sentinel_username": {"default"}, "sentinel_password": {own}}.Encode(),
 	}).String()
 }
+
+// CA is the PEM certificate of the authority that issued those of all servers.
+func (s *Sentinel) CA() []byte { return s.Sentinel.CA() }
 
 // AwaitFailover waits until the Sentinel names the replica as the master.
 func (s *Sentinel) AwaitFailover() {
@@ -71,13 +97,14 @@ type Cluster struct {
 }
 
 // StartCluster runs a cluster until the test ends.
-func StartCluster(tb testing.TB, users map[string]string) *Cluster {
+func StartCluster(tb testing.TB, t Topology) *Cluster {
 	tb.Helper()
+	options := t.options(tb)
 	c := &Cluster{}
 	ranges := [][2]string{{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}}
 	for _, slots := range ranges {
 		bus := freePort(tb)
-		node := Start(tb, Options{Users: users, Config: []string{"cluster-enabled yes", "cluster-node-timeout 2000", "cluster-port " + bus}})
+		node := Start(tb, options("cluster-enabled yes", "cluster-node-timeout 2000", "cluster-port "+bus))
 		node.Command("CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1])
 		if len(c.Nodes) == 0 {
 			c.Nodes = append(c.Nodes, node)
@@ -104,5 +131,8 @@ func (c *Cluster) URL(user string) string {
 	for i, node := range c.Nodes {
 		hosts[i] = node.Addr()
 	}
-	return (&url.URL{Scheme: "redis+cluster", User: c.Nodes[0].userinfo(user), Host: strings.Join(hosts, ",")}).String()
+	return (&url.URL{Scheme: c.Nodes[0].scheme() + "+cluster", User: c.Nodes[0].userinfo(user), Host: strings.Join(hosts, ",")}).String()
 }
+
+// CA is the PEM certificate of the authority that issued those of all servers.
+func (c *Cluster) CA() []byte { return c.Nodes[0].CA() }
