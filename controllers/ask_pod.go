@@ -24,6 +24,9 @@ type podAnswer struct {
 	Up bool
 	// Problem is the class of what keeps it from that: one word.
 	Problem string
+	// Stale is the class of what keeps it from using the present settings while it uses
+	// former ones; empty when it uses them.
+	Stale string
 }
 
 // askPod asks the pod whose admin port is at an address.
@@ -66,6 +69,7 @@ func readPodStatus(raw []byte) (podAnswer, error) {
 		Redis *struct {
 			Up      *bool  `json:"up"`
 			Problem string `json:"problem"`
+			Stale   string `json:"stale"`
 		} `json:"redis"`
 	}
 	if len(raw) > maxPodReply || json.Unmarshal(raw, &told) != nil || told.Redis == nil || told.Redis.Up == nil {
@@ -73,10 +77,18 @@ func readPodStatus(raw []byte) (podAnswer, error) {
 	}
 	answer := podAnswer{Up: *told.Redis.Up}
 	if !answer.Up {
-		answer.Problem = "unknown"
-		if problemClass.MatchString(told.Redis.Problem) {
-			answer.Problem = told.Redis.Problem
-		}
+		answer.Problem = believed(told.Redis.Problem)
+	}
+	if told.Redis.Stale != "" {
+		answer.Stale = believed(told.Redis.Stale)
 	}
 	return answer, nil
+}
+
+// believed is a word if it is one.
+func believed(word string) string {
+	if problemClass.MatchString(word) {
+		return word
+	}
+	return "unknown"
 }

@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -73,18 +74,59 @@ func TestLateRedisSecretIsPickedUp(t *testing.T) {
 	create(t, apiKeys(app.Namespace, keysSecret), app)
 	got := awaitCondition(t, app, v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound)
 	expect(t, got, v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound,
-		"spec.redis.urlSecretRef.name", `Secret "shop-redis" does not exist`)
+		"spec.redis.urlSecretRef.name", `Secret "shop-redis" does not exist: create it with entry "url": rediss://USER:PASSWORD@HOST:PORT`)
 	create(t, redisSecret(app.Namespace))
 	got = awaitCondition(t, app, v1alpha1.ConditionReferencesResolved, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 	expect(t, got, v1alpha1.ConditionRedisReady, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "no pod is ready")
+	if ports := egressPorts(t, app); !slices.Contains(ports, 6380) {
+		t.Errorf("the pods may reach the ports %v, and not Redis's", ports)
+	}
+}
+
+func egressPorts(t *testing.T, app *v1alpha1.NexusApp) []int32 {
+	t.Helper()
 	var ports []int32
 	for _, rule := range get(t, &networkingv1.NetworkPolicy{}, app.Namespace, app.Name).Spec.Egress {
 		for _, port := range rule.Ports {
 			ports = append(ports, port.Port.IntVal)
 		}
 	}
-	if !slices.Contains(ports, 6380) {
-		t.Errorf("the pods may reach the ports %v, and not Redis's", ports)
+	return ports
+}
+
+// The runtime takes over another Redis once it can use it: nothing rolls, the policy
+// follows, and what can never work is refused.
+func TestRotatedRedisSecretRollsNothing(t *testing.T) {
+	o := startOperator(t, byHand)
+	app := withRedis(production(namespace(t)))
+	const caSecretName = "shop-redis-ca"
+	app.Spec.Redis.CASecretRef = &v1alpha1.SecretKeyReference{Name: caSecretName, Key: "ca.crt"}
+	create(t, secret(app.Namespace, redisSecretName, map[string]string{"url": "rediss://shop:first@redis.example.com:6380"}),
+		secret(app.Namespace, caSecretName, map[string]string{"ca.crt": certificatePEM(t)}))
+	o.deployed(t, app)
+	before := deploymentOf(t, app).Spec.Template
+	change := func(name, entry, value string) {
+		t.Helper()
+		s := get(t, &corev1.Secret{}, app.Namespace, name)
+		s.Data[entry] = []byte(value)
+		o.update(t, s)
+		o.settle(t, app)
+		if after := deploymentOf(t, app).Spec.Template; !equality.Semantic.DeepEqual(after, before) {
+			t.Errorf("another entry %q of Secret %q rolls the pods", entry, name)
+		}
+	}
+	change(redisSecretName, "url", "rediss://shop:second@redis.example.com:7000")
+	change(caSecretName, "ca.crt", certificatePEM(t))
+	expect(t, readBack(t, app), v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	if ports := egressPorts(t, app); !slices.Contains(ports, 7000) || slices.Contains(ports, 6380) {
+		t.Errorf("the pods may reach the ports %v, and Redis listens at 7000", ports)
+	}
+	change(redisSecretName, "url", "redis://shop:do-not-tell@redis.example.com:6381")
+	got := readBack(t, app)
+	expect(t, got, v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid,
+		`spec.redis.urlSecretRef: entry "url" of Secret "shop-redis"`, "leave spec.redis.caSecretRef out")
+	if ports := egressPorts(t, app); !slices.Contains(ports, 7000) {
+		t.Errorf("the pods may reach the ports %v, and no longer the Redis that they use", ports)
 	}
 }
 
@@ -176,7 +218,7 @@ func TestNewlyNamedEntryIsChecked(t *testing.T) {
 	o.deployed(t, app)
 	o.change(t, app, func(a *v1alpha1.NexusApp) { a.Spec.Auth.JWT[0].HMACSecretRef.Key = "short" })
 	o.settle(t, app)
-	expect(t, readBack(t, app), v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid, `entry "short"`, "generation 1 stays in force")
+	expect(t, readBack(t, app), v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid, `entry "short"`, "(generation 1 stays in force)")
 	o.change(t, app, func(a *v1alpha1.NexusApp) { a.Spec.Auth.JWT[0].HMACSecretRef.Key = "hmac" })
 	o.settle(t, app)
 	expect(t, readBack(t, app), v1alpha1.ConditionReferencesResolved, metav1.ConditionTrue, v1alpha1.ReasonResolved)

@@ -21,6 +21,10 @@ const (
 	EventReferenceUnusable = "ReferenceUnusable"
 	// EventCredentialsExpiring: API keys end soon, or have ended.
 	EventCredentialsExpiring = "CredentialsExpiring"
+	// EventRedisReady: every ready pod can use Redis, by its present settings.
+	EventRedisReady = "RedisReady"
+	// EventRedisNotReady: some pods cannot use Redis, or not by its present settings.
+	EventRedisNotReady = "RedisNotReady"
 	// EventApplyFailed: the API server refuses an object.
 	EventApplyFailed = "ApplyFailed"
 	// EventDriftCorrected: somebody had changed an object, and it was put back.
@@ -57,6 +61,7 @@ func (r *Reconciler) tell(s *scope, before, after []metav1.Condition) {
 		r.event(s, corev1.EventTypeWarning, EventRiskAcknowledged, "Judge",
 			meta.FindStatusCondition(after, v1alpha1.ConditionSecurityPosture).Message)
 	}
+	r.tellRedis(s, before, after)
 	r.tellReadiness(s, before, after)
 }
 
@@ -64,6 +69,20 @@ func (r *Reconciler) tell(s *scope, before, after []metav1.Condition) {
 func (r *Reconciler) tellProblem(s *scope, before, after []metav1.Condition, kind, reason string) {
 	if meta.IsStatusConditionFalse(after, kind) && changed(before, after, kind) {
 		r.event(s, corev1.EventTypeWarning, reason, "Reconcile", meta.FindStatusCondition(after, kind).Message)
+	}
+}
+
+// tellRedis records that Redis came and went. How many pods meet it changes too often.
+func (r *Reconciler) tellRedis(s *scope, before, after []metav1.Condition) {
+	was, is := meta.FindStatusCondition(before, v1alpha1.ConditionRedisReady), meta.FindStatusCondition(after, v1alpha1.ConditionRedisReady)
+	if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
+		return
+	}
+	if is.Status == metav1.ConditionFalse {
+		r.event(s, corev1.EventTypeWarning, EventRedisNotReady, "Ask", is.Message)
+	}
+	if is.Status == metav1.ConditionTrue {
+		r.event(s, corev1.EventTypeNormal, EventRedisReady, "Ask", is.Message)
 	}
 }
 

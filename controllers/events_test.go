@@ -79,6 +79,38 @@ func TestEventsTellTransitionsOnly(t *testing.T) {
 	told("still refused")
 }
 
+// Of Redis the coming and going is told, and not how many pods meet it.
+func TestEventsOfRedis(t *testing.T) {
+	pods := &podsByAddress{answers: map[byte]podAnswer{1: {Up: true}, 2: {Up: true}}}
+	o := startOperator(t, byHand, func(options *Options) { options.askPod = pods.ask })
+	app := withRedis(production(namespace(t)))
+	create(t, redisSecret(app.Namespace))
+	o.deployed(t, app)
+	o.startPodsAt(t, app, 2)
+	o.settle(t, app)
+	events := &recorded{}
+	o.Events = events
+	told := func(one, two podAnswer, want ...string) {
+		t.Helper()
+		pods.say(1, one)
+		pods.say(2, two)
+		if _, err := o.redis.poll(t.Context(), everyPod); err != nil {
+			t.Fatal(err)
+		}
+		o.settle(t, app)
+		if got := events.take(); !slices.Equal(got, want) {
+			t.Errorf("%+v, %+v: events %v, want %v", one, two, got, want)
+		}
+	}
+	up, down, stale := podAnswer{Up: true}, podAnswer{Problem: "timeout"}, podAnswer{Up: true, Stale: "auth"}
+	told(up, up, EventRedisReady)
+	told(up, up)
+	told(up, down, EventRedisNotReady)
+	told(down, down)
+	told(up, stale, EventRedisNotReady)
+	told(up, up, EventRedisReady)
+}
+
 // Events reach the API server with the permissions that the operator has.
 func TestEventsAreWritten(t *testing.T) {
 	o := startOperator(t, byWatches)

@@ -126,7 +126,7 @@ func (s *scope) recorded() refs.Records {
 // Secrets are still followed.
 func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	if s.current != nil && s.unresolved == nil {
-		s.inForce, s.records = s.current, s.references.Records
+		s.inForce, s.records, s.blocked = s.current, s.references.Records, s.references.Blocked
 		return nil
 	}
 	newest, err := r.Applier.Newest(ctx, s.owner)
@@ -153,7 +153,7 @@ func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.inForce, s.records = inForce, resolved.Records
+	s.inForce, s.records, s.blocked = inForce, resolved.Records, resolved.Blocked
 	return nil
 }
 
@@ -166,7 +166,7 @@ func (r *Reconciler) build(_ context.Context, s *scope) error {
 	objects, err := desired.Build(desired.Input{
 		App: s.inForce.app, Generation: s.inForce.generation, Document: s.inForce.document,
 		RuntimeImage: r.RuntimeImage, PodIDs: r.PodIDs, Replicas: s.replicas(),
-		SecretsDigest: s.records.Digest(), SecretsRecord: s.records.String(),
+		SecretsDigest: s.records.Digest(s.inForce.spec), SecretsRecord: s.records.String(),
 		RedisPorts: s.records.RedisPorts(s.inForce.spec), OperatorNamespace: r.Namespace,
 	})
 	if err != nil {
@@ -258,6 +258,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	s.pods = pods.Items
 	s.redis = r.redis.of(s.pods)
+	if s.redis.Unasked > 0 && s.hasRedis() {
+		r.redis.wake()
+	}
 	return nil
 }
 

@@ -2,9 +2,10 @@ package controllers
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,8 +28,6 @@ const (
 	askAtOnce = 8
 	// maxMissed is how many times in a row a pod may fail to answer before that is told.
 	maxMissed = 3
-	// toldProblems bounds how many problems a status names.
-	toldProblems = 3
 )
 
 // redisHealth knows what the pods say of Redis. Pods hold no API token and cannot write a
@@ -36,6 +35,9 @@ const (
 type redisHealth struct {
 	cache client.Reader
 	ask   askPod
+	every time.Duration
+	// unasked wakes the poller: a ready pod was seen that was never asked.
+	unasked chan struct{}
 
 	mu sync.Mutex
 	// pods are the ready pods of apps with Redis.
@@ -58,45 +60,82 @@ func (h *redisHealth) of(pods []corev1.Pod) status.RedisAnswers {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out status.RedisAnswers
-	var problems []string
 	for i := range pods {
 		last, asked := h.pods[pods[i].UID]
+		_, askable := adminAddress(&pods[i])
 		switch {
-		case !asked || !status.Serves(&pods[i]):
+		case !askable:
+		case !asked:
+			out.Unasked++
 		case last.missed >= maxMissed:
 			out.Silent++
 		case last.answered && last.Up:
 			out.Up = true
+			if last.Stale != "" {
+				out.Stale++
+				out.StaleProblems = append(out.StaleProblems, last.Stale)
+			}
 		case last.answered:
 			out.Down++
-			problems = append(problems, last.Problem)
+			out.Problems = append(out.Problems, last.Problem)
 		}
 	}
-	slices.Sort(problems)
-	problems = slices.Compact(problems)
-	out.Problem = strings.Join(problems[:min(len(problems), toldProblems)], ", ")
+	out.Problems, out.StaleProblems = distinct(out.Problems), distinct(out.StaleProblems)
 	return out
 }
 
-// poll asks every ready pod of every app with Redis, and returns the apps of which there
-// is something new to tell.
-func (h *redisHealth) poll(ctx context.Context) ([]types.NamespacedName, error) {
+func distinct(words []string) []string {
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
+// wake has the poller ask pods that were never asked. It does not wait: the poller may
+// be asking, and looks again afterwards.
+func (h *redisHealth) wake() {
+	select {
+	case h.unasked <- struct{}{}:
+	default:
+	}
+}
+
+// round says which of the ready pods are asked.
+type round string
+
+const (
+	everyPod round = "EveryPod"
+	newPods  round = "NewPods"
+)
+
+// poll asks the ready pods of apps with Redis, and returns the apps of which there is
+// something new to tell.
+func (h *redisHealth) poll(ctx context.Context, which round) ([]types.NamespacedName, error) {
 	apps, err := h.appsWithRedis(ctx)
 	if err != nil {
 		return nil, err
 	}
-	answers := h.askAll(ctx, apps)
+	// A reconcile that has seen an unasked pod has told less than it could.
+	waiting := map[types.NamespacedName]bool{}
+	for app, pods := range apps {
+		if waiting[app] = h.of(pods).Unasked > 0; !waiting[app] && which == newPods {
+			delete(apps, app)
+		}
+	}
+	replies := h.askAll(ctx, apps, which)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	h.remember(answers)
+	h.remember(replies, which)
+	told := h.told
+	if which == everyPod || told == nil {
+		told = make(map[types.NamespacedName]status.RedisAnswers, len(apps))
+	}
 	var changed []types.NamespacedName
-	told := make(map[types.NamespacedName]status.RedisAnswers, len(apps))
 	for app, pods := range apps {
-		told[app] = h.of(pods)
-		if told[app] != h.told[app] {
+		now := h.of(pods)
+		if waiting[app] || !reflect.DeepEqual(now, h.told[app]) {
 			changed = append(changed, app)
 		}
+		told[app] = now
 	}
 	h.told = told
 	return changed, nil
@@ -131,8 +170,8 @@ type podReply struct {
 	err    error
 }
 
-// askAll asks the ready pods, a few at a time.
-func (h *redisHealth) askAll(ctx context.Context, apps map[types.NamespacedName][]corev1.Pod) []podReply {
+// askAll asks the ready pods, or those of them that were never asked, a few at a time.
+func (h *redisHealth) askAll(ctx context.Context, apps map[types.NamespacedName][]corev1.Pod, which round) []podReply {
 	type question struct {
 		pod     types.UID
 		address netip.AddrPort
@@ -153,7 +192,7 @@ func (h *redisHealth) askAll(ctx context.Context, apps map[types.NamespacedName]
 	}
 	for _, pods := range apps {
 		for i := range pods {
-			if address, ok := adminAddress(&pods[i]); ok && status.Serves(&pods[i]) && ctx.Err() == nil {
+			if address, ok := adminAddress(&pods[i]); ok && ctx.Err() == nil && (which == everyPod || !h.asked(pods[i].UID)) {
 				questions <- question{pods[i].UID, address}
 			}
 		}
@@ -163,21 +202,32 @@ func (h *redisHealth) askAll(ctx context.Context, apps map[types.NamespacedName]
 	return replies
 }
 
-// adminAddress is where a pod is asked. Whoever may write the status of a pod chooses its
-// address: the operator's own machine is not asked.
+func (h *redisHealth) asked(pod types.UID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, asked := h.pods[pod]
+	return asked
+}
+
+// adminAddress is where a pod that serves is asked. Whoever may write the status of a pod
+// chooses its address: the operator's own machine is not asked.
 func adminAddress(pod *corev1.Pod) (netip.AddrPort, bool) {
 	address, err := netip.ParseAddr(pod.Status.PodIP)
-	if address = address.Unmap(); err != nil || !address.IsGlobalUnicast() {
+	if address = address.Unmap(); err != nil || !address.IsGlobalUnicast() || !status.Serves(pod) {
 		return netip.AddrPort{}, false
 	}
 	return netip.AddrPortFrom(address, desired.PortAdmin), true
 }
 
-// remember takes the replies for what is known. Pods that were not asked are forgotten.
-func (h *redisHealth) remember(replies []podReply) {
+// remember adds the replies to what is known. When every pod was asked, they are all that
+// is known: the others are forgotten.
+func (h *redisHealth) remember(replies []podReply, which round) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	pods := make(map[types.UID]lastAnswer, len(replies))
+	if which == newPods {
+		maps.Copy(pods, h.pods)
+	}
 	for _, reply := range replies {
 		last := h.pods[reply.pod]
 		if reply.err != nil {
@@ -190,14 +240,25 @@ func (h *redisHealth) remember(replies []podReply) {
 	h.pods = pods
 }
 
-// followRedis has the status of apps tell what their pods say of Redis. It runs in the
-// leader only.
+// followRedis has the status of apps tell what their pods say of Redis: every pod now and
+// then, new ones as soon as a reconcile has seen them. It runs in the leader only.
 func (r *Reconciler) followRedis(ctx context.Context) error {
-	return every(ctx, askEvery, func() {
-		changed, err := r.redis.poll(ctx)
+	ticker := time.NewTicker(r.redis.every)
+	defer ticker.Stop()
+	which := everyPod
+	for {
+		changed, err := r.redis.poll(ctx, which)
 		if err != nil && ctx.Err() == nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Asking pods about Redis")
 		}
 		r.enqueue(ctx, changed)
-	})
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			which = everyPod
+		case <-r.redis.unasked:
+			which = newPods
+		}
+	}
 }

@@ -31,8 +31,10 @@ type scope struct {
 	// inForce is what the pods are to enforce: current, or what was accepted before; nil
 	// when nothing was.
 	inForce *rendered
-	// records are those of the Secrets of inForce.
+	// records are those of the Secrets of inForce, and blocked says whether its pods could
+	// not start with what they mount.
 	records refs.Records
+	blocked bool
 
 	// deployment is the live Deployment; nil when there is none.
 	deployment *appsv1.Deployment
@@ -115,6 +117,14 @@ func (s *scope) apiKeys() *status.APIKeys {
 // applied says whether the current spec is what the cluster now holds.
 func (s *scope) applied() bool { return len(s.objects) > 0 && s.failed == nil && s.unresolved == nil }
 
+// hasRedis says whether the pods have a Redis to tell of.
+func (s *scope) hasRedis() bool {
+	if s.inForce != nil {
+		return s.inForce.spec.Redis != nil
+	}
+	return s.app.Spec.Redis != nil
+}
+
 // replicas is how many pods there are to be.
 func (s *scope) replicas() int32 {
 	switch {
@@ -136,7 +146,7 @@ func (s *scope) observed() status.Observed {
 	}
 	if s.inForce != nil {
 		o.InForce = &status.InForce{
-			Spec: s.inForce.spec, Generation: s.inForce.generation, Workflows: s.inForce.workflows,
+			Spec: s.inForce.spec, Generation: s.inForce.generation, Workflows: s.inForce.workflows, Blocked: s.blocked,
 			DocumentHash: s.inForce.names.DocumentHash, DocumentLabel: s.inForce.names.Document,
 		}
 	}

@@ -99,7 +99,7 @@ func TestRotationRollsAndLossDoesNot(t *testing.T) {
 	secret.Data = map[string][]byte{"web": []byte("broken")}
 	o.update(t, secret)
 	o.settle(t, app)
-	expect(t, readBack(t, app), v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid, "what is deployed keeps serving")
+	expect(t, readBack(t, app), v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid, "what is deployed keeps serving, but a pod that is replaced meanwhile cannot start")
 	if digest() != second {
 		t.Error("a broken Secret rolls the pods")
 	}
@@ -128,7 +128,7 @@ func TestRotationRollsAndLossDoesNot(t *testing.T) {
 	if configMapOf(t, app) != before {
 		t.Error("a change went into force although its Secret is missing")
 	}
-	expect(t, readBack(t, app), v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound, "generation 1 stays in force")
+	expect(t, readBack(t, app), v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound, "generation 1 stays in force, but a pod that is replaced meanwhile cannot start")
 }
 
 // The contents stay in the cluster's Secrets: a new key for the digests rolls nothing.

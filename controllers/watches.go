@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,8 @@ type Options struct {
 	// nil asks the real ones.
 	askPod  askPod
 	getPath getPath
+	// askEvery is how often tests have pods asked; zero is the usual.
+	askEvery time.Duration
 }
 
 // Setup adds the controller, and what happens beside it, to a manager that was made with
@@ -123,7 +126,7 @@ func newReconciler(mgr ctrl.Manager, options Options) (*Reconciler, error) {
 			Key: &refs.DigestKey{Live: live, Writer: mgr.GetClient(), Namespace: options.Namespace}},
 		Events:  mgr.GetEventRecorder("nexus.dev/operator"),
 		cluster: &clusterIssuer{get: options.getPath, own: func() []string { return tokenAudiences(mgr.GetConfig()) }},
-		redis:   &redisHealth{cache: mgr.GetCache(), ask: options.askPod},
+		redis:   &redisHealth{cache: mgr.GetCache(), ask: options.askPod, every: cmp.Or(options.askEvery, askEvery), unasked: make(chan struct{}, 1)},
 		wake:    make(chan event.TypedGenericEvent[types.NamespacedName]),
 	}, nil
 }

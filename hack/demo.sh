@@ -16,7 +16,8 @@ if [ "${1:-}" != --down ]; then
 	exit 0
 fi
 
-if [ -z "${KUBECONFIG:-}" ]; then
+# A shell in which somebody looked around in the local cluster has its kubeconfig.
+if [ -z "${KUBECONFIG:-}" ] || [ "$KUBECONFIG" = "$(hack/cluster/cluster kubeconfig 2>/dev/null)" ]; then
 	hack/cluster/cluster down
 	exit 0
 fi

@@ -63,6 +63,11 @@ use_local_cluster() {
 	hack/cluster/cluster load-image --archive dist/redis.tar
 }
 
+# A shell in which somebody looked around in the local cluster has its kubeconfig.
+if [ "${KUBECONFIG:-}" = "$(hack/cluster/cluster kubeconfig 2>/dev/null)" ]; then
+	unset KUBECONFIG
+fi
+
 HELM=${HELM:-$(hack/tools/build.sh helm)}
 NEXUS=${NEXUS:-$PWD/bin/nexus}
 if [ -n "${KUBECONFIG:-}" ]; then

@@ -55,6 +55,7 @@ const KubernetesIssuer = "kubernetes"
 // +kubebuilder:validation:XValidation:rule="!has(self.algorithms) || self.algorithms.all(a, a.startsWith('HS') == has(self.hmacSecretRef))",message="HS256, HS384 and HS512 belong to hmacSecretRef and the other algorithms to public keys: remove what does not fit",fieldPath=".algorithms"
 // +kubebuilder:validation:XValidation:rule="self.issuer != 'kubernetes' || has(self.subjects)",message="any pod of the cluster can get a token for any audience: list the ServiceAccounts that may call, as {name: 'system:serviceaccount:NAMESPACE:NAME'}",fieldPath=".subjects",reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule="self.issuer != 'kubernetes' || self.audiences.all(a, !a.matches('^(https://)?kubernetes[.]default([.]svc([.].*)?)?$'))",message="a token for the API server's own audience could be used against the API server by whoever receives it: choose an audience of this app, such as its URL",fieldPath=".audiences"
+// +kubebuilder:validation:XValidation:rule="self.issuer != 'kubernetes' || !has(self.subjects) || self.subjects.all(s, s.name.matches('^system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+$'))",message="a ServiceAccount's subject is system:serviceaccount:NAMESPACE:NAME: write for example system:serviceaccount:team-a:front",fieldPath=".subjects"
 type JWTIssuer struct {
 	// issuer is the exact value of the claim iss; keys are discovered there
 	// (OpenID Connect) unless another source is given. 'kubernetes' stands for

@@ -24,6 +24,7 @@ func validateAuth(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 
 var (
 	issuerURL         = regexp.MustCompile(`^https?://[^/?#@]+[^?#@]*$`)
+	accountSubject    = regexp.MustCompile(`^system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+$`)
 	apiServerAudience = regexp.MustCompile(`^(https://)?kubernetes[.]default([.]svc([.].*)?)?$`)
 )
 
@@ -58,6 +59,10 @@ func validateIssuer(j *JWTIssuer, path *field.Path) field.ErrorList {
 	if len(j.Subjects) == 0 {
 		errs = append(errs, field.Required(path.Child("subjects"),
 			"any pod of the cluster can get a token for any audience: list the ServiceAccounts that may call, as {name: 'system:serviceaccount:NAMESPACE:NAME'}"))
+	}
+	if i := slices.IndexFunc(j.Subjects, func(s JWTSubject) bool { return !accountSubject.MatchString(s.Name) }); i >= 0 {
+		errs = append(errs, field.Invalid(path.Child("subjects").Index(i).Child("name"), j.Subjects[i].Name,
+			"a ServiceAccount's subject is system:serviceaccount:NAMESPACE:NAME: write for example system:serviceaccount:team-a:front"))
 	}
 	if i := slices.IndexFunc(j.Audiences, apiServerAudience.MatchString); i >= 0 {
 		errs = append(errs, APIServerAudience(path.Child("audiences"), j.Audiences[i]))

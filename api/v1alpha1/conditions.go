@@ -72,6 +72,7 @@ const (
 	ReasonCredentialsExpiring = "CredentialsExpiring"
 	ReasonAllPodsConnected    = "AllPodsConnected"
 	ReasonPodsDisconnected    = "PodsDisconnected"
+	ReasonSettingsNotInUse    = "SettingsNotInUse"
 	ReasonNotObserved         = "NotObserved"
 )
 
@@ -104,7 +105,7 @@ const (
 	LabelDocument = "nexus.dev/document"
 	// LabelTemplate on a pod is a digest of the pod template that it was made of.
 	LabelTemplate = "nexus.dev/template"
-	// AnnotationSecretsDigest on the pod template changes when a referenced Secret
-	// value does, which rolls the pods.
+	// AnnotationSecretsDigest on the pod template changes when the contents of a Secret
+	// of spec.auth do, which rolls the pods.
 	AnnotationSecretsDigest = "nexus.dev/secrets-digest"
 )

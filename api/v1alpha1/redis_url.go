@@ -106,7 +106,7 @@ func addresses(text string, form RedisForm) ([]string, error) {
 		}
 		name, number, err := net.SplitHostPort(host)
 		if n, numberErr := strconv.ParseUint(number, 10, 16); err != nil || name == "" || numberErr != nil || n == 0 {
-			return nil, errors.New("a host is missing or its port is no number from 1 to 65535: write HOST:PORT")
+			return nil, errors.New("a host is missing or its port is no number from 1 to 65535: write HOST:PORT, and a / or ? within the password as %2F or %3F")
 		}
 		out = append(out, host)
 	}

@@ -41,6 +41,7 @@ func (b *builder) egress() []networkingv1.NetworkPolicyEgressRule {
 	for _, rule := range v1alpha1.EgressRules(b.spec.Auth, b.spec.Egress) {
 		namespace, inside := serviceNamespace(rule)
 		switch {
+		case ownMachine(rule): // within the pod, where no policy applies
 		case rule.Network.IsValid():
 			networks[rule.Network] = append(networks[rule.Network], rule.Port)
 		case inside:
@@ -61,6 +62,12 @@ func (b *builder) egress() []networkingv1.NetworkPolicyEgressRule {
 		out = append(out, networkingv1.NetworkPolicyEgressRule{To: publicRanges(), Ports: tcpPorts(public)})
 	}
 	return out
+}
+
+// ownMachine says whether a rule leads nowhere but to the pod itself.
+func ownMachine(rule v1alpha1.EgressRule) bool {
+	return rule.Host == "localhost" || strings.HasSuffix(rule.Host, ".localhost") ||
+		rule.Network.IsValid() && rule.Network.Addr().IsLoopback()
 }
 
 // serviceNamespace is the namespace of a host that is a Service, or a pod behind one:

@@ -203,3 +203,20 @@ func TestNamesOfServices(t *testing.T) {
 		}
 	}
 }
+
+// What never leaves the pod opens nothing.
+func TestLoopbackOpensNothing(t *testing.T) {
+	in := readInput(t, "testdata/production.in.yaml")
+	in.App.Spec.Egress = v1alpha1.Egress{}
+	want := len(policyOf(t, in).Spec.Egress)
+	for _, host := range []string{"localhost:80", "LOCALHOST.:80", "app.localhost:80", "*.localhost:80", "127.0.0.1:80", "127.0.0.0/8:80", "[::1]:80", "[::ffff:127.0.0.1]:80"} {
+		in.App.Spec.Egress.Allow = []string{host}
+		if got := policyOf(t, in).Spec.Egress; len(got) != want {
+			t.Errorf("%s opens %v", host, got)
+		}
+	}
+	in.App.Spec.Egress.Allow = []string{"localhost.example.com:80"}
+	if got := policyOf(t, in).Spec.Egress; len(got) == want {
+		t.Error("a public host opens nothing")
+	}
+}

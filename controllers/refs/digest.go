@@ -102,16 +102,22 @@ func digest(key []byte, app types.UID, secret string, data map[string][]byte) st
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// Digest combines the digests of all Secrets into the value of
-// v1alpha1.AnnotationSecretsDigest; empty without records.
-func (r Records) Digest() string {
-	if len(r) == 0 {
+// Digest combines the digests of the Secrets that roll the pods of a spec into the value
+// of v1alpha1.AnnotationSecretsDigest; empty without any.
+func (r Records) Digest(spec *v1alpha1.NexusAppSpec) string {
+	digests := map[string]string{}
+	for _, reference := range Of(spec) {
+		if record, ok := r[reference.Secret]; ok && reference.Use.rolls() {
+			digests[reference.Secret] = record.Digest
+		}
+	}
+	if len(digests) == 0 {
 		return ""
 	}
 	sum := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(r)) {
+	for _, name := range slices.Sorted(maps.Keys(digests)) {
 		part(sum, []byte(name))
-		part(sum, []byte(r[name].Digest))
+		part(sum, []byte(digests[name]))
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }

@@ -119,9 +119,13 @@ func TestCheckEntries(t *testing.T) {
 		"a public key in PEM":   {HMACKeys, pkix(&long.PublicKey), "use publicKeySecretRef"},
 		"padded":                {HMACKeys, `{"keys":[{"kty":"oct","k":"` + tell + `=="}]}`, "base64url without padding"},
 
-		"a URL":           {RedisURL, "redis://user:" + tell + "@redis.example.com:6380/1\n", ""},
-		"no URL":          {RedisURL, "redis.example.com " + tell, "write redis://USER:PASSWORD@HOST:PORT"},
-		"a bad port":      {RedisURL, "redis://user:" + tell + "@redis.example.com:x", "write HOST:PORT"},
+		"a URL":              {RedisURL, "redis://user:" + tell + "@redis.example.com:6380/1\n", ""},
+		"no URL":             {RedisURL, "redis.example.com " + tell, "write redis://USER:PASSWORD@HOST:PORT"},
+		"a bad port":         {RedisURL, "redis://user:" + tell + "@redis.example.com:x", "write HOST:PORT"},
+		"with TLS":           {RedisTLSURL, "rediss+cluster://user:" + tell + "@redis.example.com:6380", ""},
+		"a CA without TLS":   {RedisTLSURL, "redis://user:" + tell + "@redis.example.com:6380", "spec.redis.caSecretRef are not used: write rediss:// (rediss+sentinel://, rediss+cluster://) in the entry, or leave spec.redis.caSecretRef out"},
+		"a CA without a URL": {RedisTLSURL, tell, "not a Redis URL"},
+
 		"an authority":    {RedisCA, ca, ""},
 		"no authority":    {RedisCA, pkix(&long.PublicKey), "no PEM certificate"},
 		"a key beside it": {RedisCA, privatePEM, "no PEM certificate"},

@@ -8,8 +8,8 @@ import (
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 )
 
-// Record is what is remembered of a Secret whose contents roll the pods: everything that
-// is needed of it, so that it is read again only when it changed.
+// Record is what is remembered of a Secret that the pods mount: everything that is
+// needed of it, so that it is read again only when it changed.
 type Record struct {
 	// Version is "<uid>/<resourceVersion>": a Secret that still has it is not read again.
 	Version string `json:"version"`

@@ -13,7 +13,8 @@ import (
 // Use says what a Secret, or an entry of one, is for.
 type Use string
 
-// The uses of Secrets. All but ImagePull are mounted, and their contents roll the pods.
+// The uses of Secrets. All but ImagePull are mounted. The contents roll the pods, but for
+// those of Redis: see rolls.
 const (
 	// APIKeys is a Secret with API keys: all of its entries.
 	APIKeys Use = "APIKeys"
@@ -23,6 +24,8 @@ const (
 	HMACKeys Use = "HMACKeys"
 	// RedisURL is an entry with the URL of Redis.
 	RedisURL Use = "RedisURL"
+	// RedisTLSURL is one too, of a Redis whose certificate is checked by a RedisCA.
+	RedisTLSURL Use = "RedisTLSURL"
 	// RedisCA is an entry with the authorities for Redis's own certificate.
 	RedisCA Use = "RedisCA"
 	// ImagePull is a Secret that the kubelet pulls the image with. It only has to exist.
@@ -57,7 +60,11 @@ func Of(spec *v1alpha1.NexusAppSpec) []Reference {
 		entry(at+".hmacSecretRef", j.HMACSecretRef, HMACKeys)
 	}
 	if spec.Redis != nil {
-		entry("spec.redis.urlSecretRef", &spec.Redis.URLSecretRef, RedisURL)
+		url := RedisURL
+		if spec.Redis.CASecretRef != nil {
+			url = RedisTLSURL
+		}
+		entry("spec.redis.urlSecretRef", &spec.Redis.URLSecretRef, url)
 		entry("spec.redis.caSecretRef", spec.Redis.CASecretRef, RedisCA)
 	}
 	for i, s := range spec.ImagePullSecrets {
@@ -73,6 +80,13 @@ func SecretNames(spec *v1alpha1.NexusAppSpec) []string {
 		names[r.Secret] = true
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// rolls says whether contents that change replace the pods. Those of Redis do not: the
+// runtime connects with new ones first, and new pods, which have no connection yet, could
+// not work with wrong ones.
+func (u Use) rolls() bool {
+	return u == APIKeys || u == PublicKeys || u == HMACKeys
 }
 
 // mounted returns the references that the pods mount, by Secret, and the Secrets in the
@@ -103,11 +117,13 @@ type Problem struct {
 type Resolved struct {
 	// Count is the number of references.
 	Count int
-	// Records are those of the Secrets whose contents roll the pods. A Secret with a
-	// problem keeps the record it had, so that the pods keep serving.
+	// Records are those of the Secrets that the pods mount. A Secret with a problem keeps
+	// the record it had, so that the pods keep serving.
 	Records Records
 	// Problems are empty when every reference can be used.
 	Problems []Problem
+	// Blocked says whether a problem is with what the pods mount, so that none could start.
+	Blocked bool
 	// Note says what is odd about a Secret that can be used.
 	Note string
 }

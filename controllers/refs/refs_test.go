@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
@@ -89,24 +91,40 @@ func TestDigest(t *testing.T) {
 }
 
 func TestRecords(t *testing.T) {
+	spec := &v1alpha1.NexusAppSpec{
+		Auth: v1alpha1.Auth{
+			APIKeys: &v1alpha1.APIKeys{SecretRef: v1alpha1.LocalReference{Name: "a"}},
+			JWT:     []v1alpha1.JWTIssuer{{HMACSecretRef: &v1alpha1.SecretKeyReference{Name: "b", Key: "hmac"}}},
+		},
+		Redis: &v1alpha1.Redis{URLSecretRef: v1alpha1.SecretKeyReference{Name: "c", Key: "url"}, CASecretRef: &v1alpha1.SecretKeyReference{Name: "b", Key: "ca.crt"}},
+	}
 	records := Records{"b": {Version: "u/2", Digest: "22"}, "a": {Version: "u/1", Digest: "11", Broken: []string{"x"}}}
 	back := ParseRecords(records.String())
-	if back.String() != records.String() || back.Digest() != records.Digest() {
+	if back.String() != records.String() || back.Digest(spec) != records.Digest(spec) {
 		t.Errorf("%v came back as %v", records, back)
 	}
 	moved := Records{"b": {Version: "u/9", Digest: "22"}, "a": {Version: "u/1", Digest: "11"}}
-	if moved.Digest() != records.Digest() {
+	if moved.Digest(spec) != records.Digest(spec) {
 		t.Error("the combined digest follows more than the contents")
 	}
-	if (Records{"a": {Digest: "22"}, "b": {Digest: "11"}}).Digest() == records.Digest() {
+	if (Records{"a": {Digest: "22"}, "b": {Digest: "11"}}).Digest(spec) == records.Digest(spec) {
 		t.Error("swapped contents have the same digest")
+	}
+	if (Records{"a": {Digest: "11"}, "b": {Digest: "22"}, "c": {Digest: "33"}}).Digest(spec) != records.Digest(spec) {
+		t.Error("a Secret that only Redis needs rolls the pods")
+	}
+	if (Records{"a": {Digest: "11"}, "b": {Digest: "33"}}).Digest(spec) == records.Digest(spec) {
+		t.Error("a Secret that Redis and an issuer need does not roll the pods")
+	}
+	if digest := (Records{"c": {Digest: "33"}}).Digest(&v1alpha1.NexusAppSpec{Redis: spec.Redis}); digest != "" {
+		t.Errorf("with nothing but Redis there is the digest %q", digest)
 	}
 	for _, damaged := range []string{"", "{", `["a"]`, `{"a":1}`} {
 		if got := ParseRecords(damaged); len(got) != 0 {
 			t.Errorf("%q was read as %v", damaged, got)
 		}
 	}
-	if s := (Records{}).String(); s != "" || Records(nil).Digest() != "" {
+	if s := (Records{}).String(); s != "" || Records(nil).Digest(spec) != "" {
 		t.Errorf("no records are %q", s)
 	}
 }
@@ -132,7 +150,7 @@ func TestOf(t *testing.T) {
 		fields = append(fields, fmt.Sprintf("%s=%s/%s:%s", r.Field, r.Secret, r.Key, r.Use))
 	}
 	want := "spec.auth.apiKeys.secretRef=keys/:APIKeys spec.auth.jwt[0].publicKeySecretRef=tokens/pub:PublicKeys " +
-		"spec.auth.jwt[2].hmacSecretRef=tokens/hmac:HMACKeys spec.redis.urlSecretRef=redis/url:RedisURL spec.redis.caSecretRef=tokens/ca.crt:RedisCA " +
+		"spec.auth.jwt[2].hmacSecretRef=tokens/hmac:HMACKeys spec.redis.urlSecretRef=redis/url:RedisTLSURL spec.redis.caSecretRef=tokens/ca.crt:RedisCA " +
 		"spec.imagePullSecrets[0]=registry/:ImagePull spec.imagePullSecrets[1]=keys/:ImagePull"
 	if got := strings.Join(fields, " "); got != want {
 		t.Errorf("the references are\n%s, want\n%s", got, want)
@@ -145,6 +163,32 @@ func TestOf(t *testing.T) {
 		delete(records, missing)
 		if got, want := records.Complete(spec), missing == "registry"; got != want {
 			t.Errorf("without %s the records are complete: %v, want %v", missing, got, want)
+		}
+	}
+}
+
+func TestMissingSecretNamesWhatToCreate(t *testing.T) {
+	missing := apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, "s")
+	for name, c := range map[string]struct {
+		references []Reference
+		want       string
+	}{
+		"API keys":    {[]Reference{{Secret: "s", Use: APIKeys}}, `create it with 'nexus keys new --client NAME --secret-name s', the`},
+		"a pull":      {[]Reference{{Secret: "s", Use: ImagePull}}, `create it, the app then follows by itself`},
+		"Redis":       {[]Reference{{Secret: "s", Key: "url", Use: RedisURL}}, `create it with entry "url": rediss://USER:PASSWORD@HOST:PORT, the`},
+		"Redis's CA":  {[]Reference{{Secret: "s", Key: "ca", Use: RedisCA}}, `entry "ca": the PEM certificates`},
+		"public keys": {[]Reference{{Secret: "s", Key: "pub", Use: PublicKeys}}, `entry "pub": the issuer's public keys, in PEM or as a JWK set`},
+		"two entries": {[]Reference{{Secret: "s", Key: "url", Use: RedisTLSURL}, {Secret: "s", Key: "hmac", Use: HMACKeys}, {Secret: "s", Key: "hmac", Use: HMACKeys}},
+			`create it with entry "url": rediss://USER:PASSWORD@HOST:PORT; entry "hmac": at least 32 random bytes, as 'openssl rand -base64 48' prints, the`},
+	} {
+		problems, err := unreadable(c.references, missing)
+		if err != nil || len(problems) != 1 || problems[0].Reason != v1alpha1.ReasonSecretNotFound || !strings.Contains(problems[0].Message, c.want) {
+			t.Errorf("%s: %v (%v), want %q", name, problems, err, c.want)
+		}
+	}
+	for use := range purposes {
+		if examples[use] == "" {
+			t.Errorf("nothing says what to create for %s", use)
 		}
 	}
 }

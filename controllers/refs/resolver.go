@@ -3,6 +3,7 @@ package refs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ func (r *Reading) Resolve(ctx context.Context, spec *v1alpha1.NexusAppSpec) (Res
 		if err != nil {
 			return Resolved{}, err
 		}
-		out.Problems = append(out.Problems, problems...)
+		out.addMounted(problems)
 		switch {
 		case len(problems) == 0:
 			out.Records[secret] = current
@@ -86,10 +87,19 @@ func (r *Reading) Resolve(ctx context.Context, spec *v1alpha1.NexusAppSpec) (Res
 		if err != nil {
 			return Resolved{}, err
 		}
-		out.Problems = append(out.Problems, problem...)
+		out.addMounted(problem)
 	}
 	out.Note = strings.Join(notes, ". ")
 	return out, nil
+}
+
+// addMounted adds problems with something that the pods mount. What only the operator
+// may not read keeps no pod from starting.
+func (r *Resolved) addMounted(problems []Problem) {
+	r.Problems = append(r.Problems, problems...)
+	for _, p := range problems {
+		r.Blocked = r.Blocked || p.Reason != v1alpha1.ReasonSecretForbidden
+	}
 }
 
 // resolveSecret looks at one Secret that the pods mount. It returns its record, or the
@@ -105,7 +115,7 @@ func (r *Reading) resolveSecret(ctx context.Context, name string, references []R
 	}
 	secret, err := r.secret(ctx, name)
 	if err != nil {
-		problem, err := unreadable(references[0], err)
+		problem, err := unreadable(references, err)
 		return Record{}, problem, err
 	}
 	record := Record{Version: versionOf(secret), Checked: uses(references)}
@@ -147,8 +157,8 @@ func (r *Record) check(reference Reference, data map[string][]byte, now time.Tim
 		_, _, err = jwk.ParsePublic(value)
 	case HMACKeys:
 		_, _, err = jwk.ParseSecrets(value)
-	case RedisURL:
-		r.Ports, err = redisPorts(value)
+	case RedisURL, RedisTLSURL:
+		r.Ports, err = redisPorts(value, reference.Use)
 	default:
 		err = checkCertificates(value)
 	}
@@ -160,7 +170,16 @@ func (r *Record) check(reference Reference, data map[string][]byte, now time.Tim
 
 var purposes = map[Use]string{
 	PublicKeys: "the issuer's public keys", HMACKeys: "the secret of the signatures",
-	RedisURL: "the URL of Redis", RedisCA: "the certificates of Redis's authorities",
+	RedisURL: "the URL of Redis", RedisTLSURL: "the URL of Redis", RedisCA: "the certificates of Redis's authorities",
+}
+
+// examples are what a Secret that has to be made holds in an entry.
+var examples = map[Use]string{
+	PublicKeys:  "the issuer's public keys, in PEM or as a JWK set",
+	HMACKeys:    "at least 32 random bytes, as 'openssl rand -base64 48' prints",
+	RedisURL:    "rediss://USER:PASSWORD@HOST:PORT",
+	RedisTLSURL: "rediss://USER:PASSWORD@HOST:PORT",
+	RedisCA:     "the PEM certificates of Redis's authorities",
 }
 
 // resolveImagePull only asks whether the Secret exists.
@@ -171,7 +190,7 @@ func (r *Reading) resolveImagePull(ctx context.Context, reference Reference) ([]
 	var meta metav1.PartialObjectMetadata
 	meta.SetGroupVersionKind(secretKind)
 	if err := r.Live.Get(ctx, r.key(reference.Secret), &meta); err != nil {
-		return unreadable(reference, err)
+		return unreadable([]Reference{reference}, err)
 	}
 	return nil, nil
 }
@@ -210,21 +229,35 @@ func versionOf(o metav1.Object) string { return string(o.GetUID()) + "/" + o.Get
 
 // unreadable turns what reading a Secret came to into the user's problem, or into an
 // error that is worth another try.
-func unreadable(reference Reference, err error) ([]Problem, error) {
+func unreadable(references []Reference, err error) ([]Problem, error) {
+	reference := references[0]
 	switch {
 	case apierrors.IsNotFound(err):
-		fix := "create it, the app then follows by itself"
-		if reference.Use == APIKeys {
-			fix = fmt.Sprintf("create it with 'nexus keys new --client NAME --secret-name %s', the app then follows by itself", reference.Secret)
-		}
 		return []Problem{{Reason: v1alpha1.ReasonSecretNotFound,
-			Message: fmt.Sprintf("%s.name: Secret %q does not exist: %s", reference.Field, reference.Secret, fix)}}, nil
+			Message: fmt.Sprintf("%s.name: Secret %q does not exist: create it%s, the app then follows by itself", reference.Field, reference.Secret, contents(references))}}, nil
 	case apierrors.IsForbidden(err):
 		return []Problem{{Reason: v1alpha1.ReasonSecretForbidden,
 			Message: fmt.Sprintf("%s.name: the operator may not read Secret %q: allow its ServiceAccount to get Secrets in this namespace", reference.Field, reference.Secret)}}, nil
 	default:
 		return nil, fmt.Errorf("reading Secret %s: %w", reference.Secret, err)
 	}
+}
+
+// contents says how a Secret comes to hold what the references name of it.
+func contents(references []Reference) string {
+	var entries []string
+	for _, r := range references {
+		if r.Use == APIKeys {
+			return fmt.Sprintf(" with 'nexus keys new --client NAME --secret-name %s'", r.Secret)
+		}
+		if entry := fmt.Sprintf("entry %q: %s", r.Key, examples[r.Use]); r.Use != ImagePull && !slices.Contains(entries, entry) {
+			entries = append(entries, entry)
+		}
+	}
+	if len(entries) == 0 {
+		return ""
+	}
+	return " with " + strings.Join(atMost(entries), "; ")
 }
 
 // brokenKeys is the note on API keys that cannot be used while others can.

@@ -24,7 +24,7 @@ func (s *summary) setAccepted() {
 func (s *summary) setReferencesResolved() {
 	switch {
 	case s.Unresolved != nil:
-		s.set(v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, s.Unresolved.Reason, s.Unresolved.Message+" ("+s.earlier()+")")
+		s.set(v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, s.Unresolved.Reason, s.Unresolved.Message+" ("+s.earlier()+s.fragile()+")")
 	case s.References == 0:
 		s.set(v1alpha1.ConditionReferencesResolved, metav1.ConditionTrue, v1alpha1.ReasonNoReferences, "the spec names no Secret and no ConfigMap")
 	case s.Note != "":
@@ -32,6 +32,14 @@ func (s *summary) setReferencesResolved() {
 	default:
 		s.set(v1alpha1.ConditionReferencesResolved, metav1.ConditionTrue, v1alpha1.ReasonResolved, "everything that the spec names can be used")
 	}
+}
+
+// fragile warns of what the next eviction or drain would show.
+func (s *summary) fragile() string {
+	if s.Deployment == nil || s.InForce == nil || !s.InForce.Blocked {
+		return ""
+	}
+	return ", but a pod that is replaced meanwhile cannot start"
 }
 
 // setAvailable counts ready pods, of any document. How many may be missing is what

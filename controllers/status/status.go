@@ -74,6 +74,8 @@ type InForce struct {
 	DocumentLabel string
 	// Workflows are what its pods serve.
 	Workflows []v1alpha1.WorkflowStatus
+	// Blocked says whether its pods mount something that is missing or cannot be used.
+	Blocked bool
 }
 
 // MaxMessage bounds the message of a condition, in bytes.

@@ -217,21 +217,44 @@ func TestConditions(t *testing.T) {
 		}, []want{{v1alpha1.ConditionRedisReady, metav1.ConditionTrue, v1alpha1.ReasonAllPodsConnected, ""}}},
 		"Redis is not there for some": {func(o *status.Observed) {
 			redis(o)
-			o.Redis = status.RedisAnswers{Up: true, Down: 2, Silent: 1, Problem: "timeout"}
+			o.Redis = status.RedisAnswers{Up: true, Down: 2, Silent: 1, Problems: []string{"auth"}}
 		}, []want{
-			{v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected, "2 of 3 ready pods cannot use Redis: timeout; meanwhile each counts its limits by itself"},
+			{v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected, `2 of 3 ready pods cannot use Redis: Redis refuses the user or password: correct the entry "url" of Secret "redis" (spec.redis.urlSecretRef); meanwhile each counts its limits by itself`},
 			{v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, ""},
 		}},
 		"Redis is not there, Deny": {func(o *status.Observed) {
 			redis(o)
 			o.InForce.Spec.RateLimit.OnStoreError = v1alpha1.StoreErrorDeny
-			o.Redis = status.RedisAnswers{Down: 3, Problem: "timeout"}
+			o.Redis = status.RedisAnswers{Down: 3, Problems: []string{"timeout"}}
 		}, []want{{v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected, "503"}}},
 		"Redis is not there, Allow": {func(o *status.Observed) {
 			redis(o)
 			o.InForce.Spec.RateLimit.OnStoreError = v1alpha1.StoreErrorAllow
-			o.Redis = status.RedisAnswers{Down: 3, Problem: "timeout"}
+			o.Redis = status.RedisAnswers{Down: 3, Problems: []string{"timeout"}}
 		}, []want{{v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonPodsDisconnected, "limit nobody"}}},
+		"Redis settings that are not in use": {func(o *status.Observed) {
+			redis(o)
+			o.Redis = status.RedisAnswers{Up: true, Silent: 1, Stale: 2, StaleProblems: []string{"auth"}}
+		}, []want{
+			{v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonSettingsNotInUse, "2 of 3 ready pods keep the former settings, since the new ones cannot be used: Redis refuses the user or password: correct the entry"},
+			{v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, ""},
+		}},
+		"Redis is there, and one was not asked": {func(o *status.Observed) {
+			redis(o)
+			o.Redis = status.RedisAnswers{Up: true, Unasked: 1}
+		}, []want{{v1alpha1.ConditionRedisReady, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "not been asked"}}},
+		"a lost Secret": {func(o *status.Observed) {
+			o.InForce.Blocked = true
+			o.Unresolved = &status.Problem{Reason: v1alpha1.ReasonSecretNotFound, Message: "gone", Remedy: status.RemedyWait}
+		}, []want{
+			{v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound, "gone (what is deployed keeps serving, but a pod that is replaced meanwhile cannot start)"},
+		}},
+		"a Secret that only the next generation needs": {func(o *status.Observed) {
+			o.InForce.Generation = 3
+			o.Unresolved = &status.Problem{Reason: v1alpha1.ReasonSecretNotFound, Message: "gone", Remedy: status.RemedyWait}
+		}, []want{
+			{v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound, "gone (generation 3 stays in force)"},
+		}},
 		"pods that do not answer": {func(o *status.Observed) {
 			redis(o)
 			o.Redis = status.RedisAnswers{Up: true, Silent: 1}
@@ -303,34 +326,6 @@ func TestTransitionTimes(t *testing.T) {
 	again = status.Summarize(a, o)
 	if c := meta.FindStatusCondition(again.Conditions, v1alpha1.ConditionAvailable); !c.LastTransitionTime.Equal(&now) {
 		t.Errorf("a transition left its time at %v", c.LastTransitionTime)
-	}
-}
-
-// What was told of Redis stands until the pods have been asked again; what was not known
-// is not taken for an answer.
-func TestRedisReadyStandsUntilAsked(t *testing.T) {
-	a, o := app(), serving()
-	redis(&o)
-	o.Redis = status.RedisAnswers{Down: 1, Problem: "timeout"}
-	a.Status = status.Summarize(a, o)
-	told := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionRedisReady)
-	o.Redis = status.RedisAnswers{}
-	again := status.Summarize(a, o)
-	if c := meta.FindStatusCondition(again.Conditions, v1alpha1.ConditionRedisReady); *c != *told {
-		t.Errorf("before anybody was asked, %+v became %+v", told, c)
-	}
-	ready := o.Pods
-	o.Pods = nil
-	a.Status = status.Summarize(a, o)
-	o.Pods = ready
-	again = status.Summarize(a, o)
-	if c := meta.FindStatusCondition(again.Conditions, v1alpha1.ConditionRedisReady); !strings.Contains(c.Message, "not been asked") {
-		t.Errorf("pods that are ready again: %s", c.Message)
-	}
-	o.InForce.Spec.Redis = nil
-	a.Status = status.Summarize(a, o)
-	if c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionRedisReady); c != nil {
-		t.Errorf("without Redis there is %+v", c)
 	}
 }
 

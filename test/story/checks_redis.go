@@ -144,7 +144,7 @@ func checkRedisRotation(ctx context.Context, e *Env) (string, error) {
 		return "", failed
 	}
 	seen, err := e.limitHolds(ctx, "rotated", perMinute)
-	return fmt.Sprintf("%d requests meanwhile and none failed; then %s", sent, seen), err
+	return fmt.Sprintf("%d requests meanwhile, none failed, and no pod was replaced; then %s", sent, seen), err
 }
 
 func (e *Env) rotateRedisPassword(ctx context.Context) error {
@@ -174,7 +174,7 @@ func (e *Env) rotateRedisPassword(ctx context.Context) error {
 	if err := e.applySecret(ctx, redisApp, file); err != nil {
 		return err
 	}
-	if err := e.rollApp(ctx, func() error { return e.applyRedisURL(ctx, after) }); err != nil {
+	if err := e.takeOver(ctx, func() error { return e.applyRedisURL(ctx, after) }); err != nil {
 		return err
 	}
 	// Without the old password, and without the connections that it had opened.
@@ -187,40 +187,23 @@ func (e *Env) rotateRedisPassword(ctx context.Context) error {
 	return nil
 }
 
-// rollApp makes a change of a Secret and waits until the pods that started before it
-// have ended.
-func (e *Env) rollApp(ctx context.Context, change func() error) error {
-	digest := func(ctx context.Context) (string, error) {
-		return e.RunKubectl(ctx, "get", "deployment", "-n", Namespace, App, "-o", `jsonpath={.spec.template.metadata.annotations.nexus\.dev/secrets-digest}`)
-	}
-	before, err := digest(ctx)
-	if err != nil {
-		return err
-	}
-	pods, err := e.Pods(ctx)
+// takeOver makes a change of the Secret with Redis's URL and waits until every pod uses it.
+// No pod is replaced for it.
+func (e *Env) takeOver(ctx context.Context, change func() error) error {
+	before, err := e.metric(ctx, redisTakenMetric)
 	if err != nil {
 		return err
 	}
 	if err := change(); err != nil {
 		return err
 	}
-	err = Until(ctx, time.Minute, func(ctx context.Context) error {
-		now, err := digest(ctx)
-		if err == nil && now == before {
-			err = errors.New("the operator has not seen the changed Secret")
+	return Until(ctx, 2*time.Minute, func(ctx context.Context) error {
+		now, err := e.metric(ctx, redisTakenMetric)
+		for pod := range before {
+			if now[pod] == before[pod] {
+				return fmt.Errorf("pod %s still uses the former settings, or is gone", pod)
+			}
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	if err := e.awaitRollout(ctx, App); err != nil {
-		return err
-	}
-	gone := []string{"wait", "-n", Namespace, "--for=delete", "--timeout=120s"}
-	for _, pod := range pods {
-		gone = append(gone, "pod/"+pod.Name)
-	}
-	_, err = e.RunKubectl(ctx, gone...)
-	return err
 }

@@ -12,6 +12,7 @@ import (
 const (
 	requestsMetric    = "nexus_requests_total"
 	redisUpMetric     = "nexus_redis_up"
+	redisTakenMetric  = "nexus_redis_settings_timestamp_seconds"
 	storeErrorsMetric = "nexus_rate_limit_store_errors_total"
 )
 

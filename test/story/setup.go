@@ -44,7 +44,7 @@ func (e *Env) Setup(ctx context.Context) error {
 	return nil
 }
 
-// Teardown removes what Setup made, the CustomResourceDefinition included.
+// Teardown removes what Setup made: the CustomResourceDefinition too, unless others use it.
 func (e *Env) Teardown(ctx context.Context) error {
 	for _, args := range [][]string{
 		{"delete", "nexusapp", "-n", Namespace, "--all", "--ignore-not-found", "--wait"},
@@ -59,7 +59,15 @@ func (e *Env) Teardown(ctx context.Context) error {
 	if err := e.UninstallOperator(ctx); err != nil {
 		return err
 	}
-	_, err := e.RunKubectl(ctx, "delete", "--ignore-not-found", "--wait", "namespace/"+SystemNamespace, "crd/nexusapps.nexus.dev")
+	made := []string{"namespace/" + SystemNamespace}
+	// Deleting the CRD deletes every NexusApp, also of others.
+	others, err := e.RunKubectl(ctx, "get", "nexusapps", "-A", "--no-headers", "-o", "custom-columns=N:.metadata.namespace,A:.metadata.name")
+	if err == nil && strings.TrimSpace(others) != "" {
+		e.Log("the CRD stays, since there are other NexusApps:\n%s", others)
+	} else {
+		made = append(made, "crd/nexusapps.nexus.dev")
+	}
+	_, err = e.RunKubectl(ctx, append([]string{"delete", "--ignore-not-found", "--wait"}, made...)...)
 	return err
 }
 
