@@ -26,7 +26,7 @@ type Entry struct {
 
 // Reload is the outcome of reading the directory again.
 type Reload struct {
-	// Entries are the keys in force.
+	// Entries are the keys that were read, expired ones included.
 	Entries []Entry
 	// Problems are the entries that cannot be used, each in one line without any part
 	// of its value. An entry that worked before stays in force as it was.
@@ -62,7 +62,7 @@ func Open(secretsDir, secret string) (*Directory, error) {
 	case len(reload.Entries) > 0:
 		why = "every key in it has expired"
 	}
-	return nil, fmt.Errorf("auth.apiKeys.secretRef.name: the Secret %q holds no API key that can be used (looked in %s: %s): make one with 'nexus keys new --client NAME --secret-name %s'", secret, d.path, why, secret)
+	return nil, fmt.Errorf("spec.auth.apiKeys.secretRef.name: the Secret %q holds no API key that can be used (looked in %s: %s): make one with 'nexus keys new --client NAME --secret-name %s'", secret, d.path, why, secret)
 }
 
 // Keyring returns the keys in force.

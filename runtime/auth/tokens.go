@@ -74,7 +74,7 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 			field, err = "issuer", t.add(i)
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("auth.jwt[%d].%s: %w", n, field, err))
+			problems = append(problems, fmt.Errorf("spec.auth.jwt[%d].%s: %w", n, field, err))
 		}
 	}
 	return t, errors.Join(problems...)

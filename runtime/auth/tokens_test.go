@@ -116,9 +116,9 @@ func TestNewTokensNamesEachProblem(t *testing.T) {
 		t.Fatal("no error")
 	}
 	want := []string{
-		`auth.jwt[0].publicKeySecretRef: the entry "public" of the Secret "keys": it does not exist (looked in /nowhere/keys)`,
-		`auth.jwt[1].hmacSecretRef: the entry "public" of the Secret "keys": it does not exist (looked in /nowhere/keys)`,
-		"auth.jwt[2].issuer: the issuer 'kubernetes' needs the cluster's issuer and keys, which the operator puts into the document",
+		`spec.auth.jwt[0].publicKeySecretRef: the entry "public" of the Secret "keys": it does not exist (looked in /nowhere/keys)`,
+		`spec.auth.jwt[1].hmacSecretRef: the entry "public" of the Secret "keys": it does not exist (looked in /nowhere/keys)`,
+		"spec.auth.jwt[2].issuer: the issuer 'kubernetes' needs the cluster's issuer and keys, which the operator puts into the document",
 	}
 	if got := strings.Split(err.Error(), "\n"); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s", err)

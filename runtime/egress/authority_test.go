@@ -122,7 +122,7 @@ func TestOpenRoots(t *testing.T) {
 				t.Errorf("%s: %v", c.name, err)
 			}
 		default:
-			want := `trust.caBundle: the entry "ca.crt" of the ConfigMap ` + c.want + " (looked in " + dir + "): put the PEM certificates of your authorities there"
+			want := `spec.trust.caBundle: the entry "ca.crt" of the ConfigMap ` + c.want + " (looked in " + dir + "): put the PEM certificates of your authorities there"
 			if err == nil || err.Error() != want {
 				t.Errorf("%s: got %v, want %s", c.name, err, want)
 			}
@@ -175,7 +175,7 @@ func TestRotation(t *testing.T) {
 	}
 	for _, step := range []struct{ name, bundle, change, fetched string }{
 		{"both", first.pem + second.pem, "", ""},
-		{"broken", "-----BEGIN", `trust.caBundle: the entry "ca.crt" of the ConfigMap holds no PEM certificate (its last good value stays in force)`, ""},
+		{"broken", "-----BEGIN", `spec.trust.caBundle: the entry "ca.crt" of the ConfigMap holds no PEM certificate (its last good value stays in force)`, ""},
 		{"mended", first.pem + second.pem, "", ""},
 		{"the other one only", first.pem, "", untrusted},
 		{"back", second.pem, "", ""},

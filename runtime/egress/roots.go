@@ -36,7 +36,7 @@ func OpenRoots(dir, entry string) (*Roots, error) {
 	}
 	own, err := r.read()
 	if err != nil {
-		return nil, fmt.Errorf("trust.caBundle: the entry %q of the ConfigMap %w (looked in %s): put the PEM certificates of your authorities there", entry, err, dir)
+		return nil, fmt.Errorf("spec.trust.caBundle: the entry %q of the ConfigMap %w (looked in %s): put the PEM certificates of your authorities there", entry, err, dir)
 	}
 	r.own = own
 	return r, nil
@@ -75,7 +75,7 @@ func (r *Roots) Watch(ctx context.Context, changed func(error)) {
 		switch {
 		case err != nil && err.Error() != problem:
 			problem = err.Error()
-			changed(fmt.Errorf("trust.caBundle: the entry %q of the ConfigMap %w (its last good value stays in force)", r.entry, err))
+			changed(fmt.Errorf("spec.trust.caBundle: the entry %q of the ConfigMap %w (its last good value stays in force)", r.entry, err))
 		case err == nil && (r.replace(own) || problem != ""):
 			problem = ""
 			changed(nil)

@@ -81,7 +81,7 @@ func New(doc config.Document, deps Deps) (*Engine, error) {
 		return nil, err
 	}
 	if doc.Auth.Mode == v1alpha1.AuthRequired && deps.Keys == nil && deps.Tokens == nil {
-		return nil, errors.New("auth.mode is Required and there is no credential source")
+		return nil, errors.New("spec.auth.mode is Required and there is no credential source")
 	}
 	e := &Engine{
 		Deps: deps, name: doc.Name, auth: doc.Auth, refusals: refusalsFor(doc.Auth), per: doc.RateLimit.Per,

@@ -68,6 +68,8 @@ type Health struct {
 	// Stale is the kind of error because of which the present content of the files is
 	// not in use and a former one is; empty when it is.
 	Stale string
+	// Taken is when the settings in use took over; zero before the first ones did.
+	Taken time.Time
 	// Form is Standalone, Sentinel or Cluster.
 	Form string
 }
@@ -164,7 +166,9 @@ func (c *Client) connect(ctx context.Context) {
 		}
 		using = wanted
 		old := c.current.Swap(next)
-		c.publish(func(h *Health) { *h = Health{Up: true, Since: h.Since, Form: string(wanted.url.Form)} })
+		c.publish(func(h *Health) {
+			*h = Health{Up: true, Since: h.Since, Taken: time.Now(), Form: string(wanted.url.Form)}
+		})
 		if old != nil {
 			old.end()
 		}

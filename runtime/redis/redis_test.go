@@ -146,12 +146,20 @@ func (r *running) works() {
 
 func TestOpen(t *testing.T) {
 	const secret = "hunter2"
-	for _, c := range []struct{ name, url, ca, want string }{
-		{name: "no URL", want: `redis.urlSecretRef: the entry "url" of the Secret "redis" cannot be read: no such file or directory`},
-		{name: "no Redis URL", url: "http://u:hunter2@h", want: `redis.urlSecretRef: the entry "url" of the Secret "redis": not a Redis URL: write`},
+	for _, c := range []struct {
+		name, url, ca string
+		// noCA says that a CA is named and not there.
+		noCA bool
+		want string
+	}{
+		{name: "no URL", want: `spec.redis.urlSecretRef: the entry "url" of the Secret "redis" cannot be read: no such file or directory (looked in DIR/redis)`},
+		{name: "no Redis URL", url: "http://u:hunter2@h", want: `spec.redis.urlSecretRef: the entry "url" of the Secret "redis": not a Redis URL: write`},
 		{name: "no port", url: "redis://u:hunter2@h:x", want: `a host is missing or its port is no number`},
-		{name: "no certificate", url: "rediss://u:hunter2@h", ca: "hunter2", want: `redis.caSecretRef: the entry "ca.crt" of the Secret "ca" holds no PEM certificate`},
-		{name: "CA without TLS", url: "redis://u:hunter2@h", ca: string(redistest.NewCA(t)), want: `redis.caSecretRef: the URL is one without TLS`},
+		{name: "no certificate", url: "rediss://u:hunter2@h", ca: "hunter2", want: `spec.redis.caSecretRef: the entry "ca.crt" of the Secret "ca" holds no PEM certificate`},
+		{name: "CA without TLS", url: "redis://u:hunter2@h", ca: string(redistest.NewCA(t)), want: `spec.redis.caSecretRef: the URL is one without TLS, where no certificate is checked: write rediss://, or`},
+		{name: "CA without TLS, Sentinels", url: "redis+sentinel://u:hunter2@h/m", ca: string(redistest.NewCA(t)), want: `write rediss+sentinel://, or`},
+		{name: "CA without TLS, cluster", url: "redis+cluster://u:hunter2@h", ca: string(redistest.NewCA(t)), want: `write rediss+cluster://, or`},
+		{name: "no CA", url: "rediss://u:hunter2@h", noCA: true, want: `spec.redis.caSecretRef: the entry "ca.crt" of the Secret "ca" cannot be read: no such file or directory (looked in DIR/ca)`},
 		{name: "nobody there", url: "redis://u:hunter2@192.0.2.1"},
 		{name: "with a CA", url: "rediss://u:hunter2@192.0.2.1", ca: string(redistest.NewCA(t))},
 	} {
@@ -163,7 +171,12 @@ func TestOpen(t *testing.T) {
 			if c.ca != "" {
 				s.write("ca/ca.crt", c.ca)
 			}
-			client, err := Open(s.options())
+			o := s.options()
+			if c.noCA {
+				o.CA = &v1alpha1.SecretKeyReference{Name: "ca", Key: "ca.crt"}
+			}
+			client, err := Open(o)
+			c.want = strings.Replace(c.want, "DIR", s.dir, 1)
 			if c.want == "" {
 				if err != nil || client.Health().Up || client.Health().Form != "Standalone" {
 					t.Fatalf("%v, %+v", err, client)

@@ -3,7 +3,6 @@ package redis
 import (
 	"bytes"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -19,37 +18,43 @@ type settings struct {
 	authorities *x509.CertPool
 }
 
+// encrypted are the schemes of URLs with TLS.
+var encrypted = map[v1alpha1.RedisForm]string{
+	v1alpha1.RedisStandalone: "rediss", v1alpha1.RedisSentinel: "rediss+sentinel", v1alpha1.RedisCluster: "rediss+cluster",
+}
+
 // read reads the files. Errors name the field and never hold what the files do.
 func (c *Client) read() (*settings, error) {
 	var s settings
 	var err error
-	if s.rawURL, err = c.entry("redis.urlSecretRef", c.options.URL); err != nil {
+	if s.rawURL, err = c.entry("spec.redis.urlSecretRef", c.options.URL); err != nil {
 		return nil, err
 	}
 	if s.url, err = v1alpha1.ParseRedisURL(s.rawURL); err != nil {
-		return nil, fmt.Errorf("redis.urlSecretRef: the entry %q of the Secret %q: %w", c.options.URL.Key, c.options.URL.Name, err)
+		return nil, fmt.Errorf("spec.redis.urlSecretRef: the entry %q of the Secret %q: %w", c.options.URL.Key, c.options.URL.Name, err)
 	}
 	ca := c.options.CA
 	if ca == nil {
 		return &s, nil
 	}
-	if s.rawCA, err = c.entry("redis.caSecretRef", *ca); err != nil {
+	if s.rawCA, err = c.entry("spec.redis.caSecretRef", *ca); err != nil {
 		return nil, err
 	}
 	s.authorities = x509.NewCertPool()
 	switch {
 	case !s.authorities.AppendCertsFromPEM(s.rawCA):
-		return nil, fmt.Errorf("redis.caSecretRef: the entry %q of the Secret %q holds no PEM certificate", ca.Key, ca.Name)
+		return nil, fmt.Errorf("spec.redis.caSecretRef: the entry %q of the Secret %q holds no PEM certificate", ca.Key, ca.Name)
 	case !s.url.TLS:
-		return nil, errors.New("redis.caSecretRef: the URL is one without TLS, where no certificate is checked: write rediss, or leave caSecretRef out")
+		return nil, fmt.Errorf("spec.redis.caSecretRef: the URL is one without TLS, where no certificate is checked: write %s://, or leave caSecretRef out", encrypted[s.url.Form])
 	}
 	return &s, nil
 }
 
 func (c *Client) entry(field string, ref v1alpha1.SecretKeyReference) ([]byte, error) {
-	value, err := mounted.Entry(filepath.Join(c.options.SecretsDir, ref.Name), ref.Key)
+	dir := filepath.Join(c.options.SecretsDir, ref.Name)
+	value, err := mounted.Entry(dir, ref.Key)
 	if err != nil {
-		return nil, fmt.Errorf("%s: the entry %q of the Secret %q cannot be read: %s", field, ref.Key, ref.Name, mounted.Cause(err))
+		return nil, fmt.Errorf("%s: the entry %q of the Secret %q cannot be read: %s (looked in %s)", field, ref.Key, ref.Name, mounted.Cause(err), dir)
 	}
 	return value, nil
 }

@@ -48,6 +48,9 @@ type redisStatus struct {
 	Since   time.Time `json:"since,omitzero"`
 	Form    string    `json:"form"`
 	Problem string    `json:"problem"`
+	// Taken is when the settings in use took over: after a rotation, the former password
+	// can go once every pod has a later one.
+	Taken time.Time `json:"taken,omitzero"`
 	// Stale says why the Secret's present content is not in use and a former one is.
 	Stale string `json:"stale,omitempty"`
 }
@@ -111,5 +114,5 @@ func (s *Server) redisStatus() *redisStatus {
 		return nil
 	}
 	h := s.redis.Health()
-	return &redisStatus{Up: h.Up, Since: h.Since, Form: h.Form, Problem: h.Problem, Stale: h.Stale}
+	return &redisStatus{Up: h.Up, Since: h.Since, Form: h.Form, Problem: h.Problem, Taken: h.Taken, Stale: h.Stale}
 }

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
 	"github.com/nexus-operator/nexus-operator/runtime/egress"
@@ -132,6 +133,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.awaitRedis(ctx)
 	s.state.Store(serving)
+	s.warnOfOpenDoor()
 	s.log.Info("Serving", "api", s.APIAddr(), "admin", s.AdminAddr(), "app", s.options.Document.Name,
 		"document", s.options.Hash, "workflows", len(s.options.Document.Workflows), "version", s.options.Version)
 	var err error
@@ -146,6 +148,15 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
+// warnOfOpenDoor tells that others than the users of this machine can call, and that
+// nobody has to log in.
+func (s *Server) warnOfOpenDoor() {
+	address, ok := s.api.Addr().(*net.TCPAddr)
+	if s.options.Document.Auth.Mode == v1alpha1.AuthDisabled && (!ok || !address.IP.IsLoopback()) {
+		s.log.Warn("Nobody has to log in, and whoever reaches this address can call: set spec.auth.mode to Required, or serve on this machine only with --api-addr 127.0.0.1:8000", "api", s.APIAddr())
+	}
+}
+
 // drain ends the API server without losing a request.
 func (s *Server) drain(api *http.Server, graceful bool) {
 	s.state.Store(draining)
@@ -153,7 +164,7 @@ func (s *Server) drain(api *http.Server, graceful bool) {
 		_ = api.Close()
 		return
 	}
-	s.log.Info("Draining", "delay", s.options.DrainDelay, "longestRun", s.longestRun())
+	s.log.Info("Draining", "delay", s.options.DrainDelay.String(), "longestRun", s.longestRun().String())
 	if s.options.DrainDelay > 0 {
 		// Not an event to await: nobody tells when the last node has dropped the endpoint.
 		<-time.After(s.options.DrainDelay)

@@ -77,7 +77,7 @@ type keyEntries struct {
 }
 
 var (
-	keyCount  = prometheus.NewDesc("nexus_api_keys", "API keys in force, expired ones included.", nil, nil)
+	keyCount  = prometheus.NewDesc("nexus_api_keys", "Entries of the API keys' Secret that hold a well-formed key, whether or not it has expired.", nil, nil)
 	keyExpiry = prometheus.NewDesc("nexus_api_key_expiry_seconds",
 		"Seconds until the API key of an entry expires, negative once it has; none for keys that never do.", []string{"entry"}, nil)
 )

@@ -59,6 +59,13 @@ func (m *Metrics) WatchRedis(health func() redis.Health, counters func() redis.C
 		})
 	}
 	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nexus_redis_settings_timestamp_seconds",
+			Help: "When the settings in use took over, in seconds since 1970; 0 before the first ones did."}, func() float64 {
+			if taken := health().Taken; !taken.IsZero() {
+				return float64(taken.UnixMilli()) / 1000
+			}
+			return 0
+		}),
 		counter("nexus_redis_calls_total", "Calls that were sent to Redis.", func(c redis.Counters) uint64 { return c.Calls }),
 		counter("nexus_redis_failures_total", "Calls without an answer, or with one that says that Redis cannot be used.",
 			func(c redis.Counters) uint64 { return c.Failures }),

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
@@ -40,7 +41,7 @@ func newKeysNew() *cobra.Command {
 		Long: "Make an API key and the Secret that lets it in. The key is shown this once, on the standard error output; of it only\n" +
 			"a digest is in the Secret manifest on the standard output (or in --manifest FILE, and then the key is on the standard output).",
 		Example: "  nexus keys new --client web --role buyer --secret-name shop-api-keys | kubectl apply -n team-a -f -",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return newKey(f, cmd.OutOrStdout(), cmd.ErrOrStderr(), time.Now())
 		},
@@ -72,11 +73,14 @@ func newKey(f keyFlags, out, errOut io.Writer, now time.Time) error {
 	if f.outputAs != "yaml" && f.outputAs != "json" {
 		return badOutput(f.outputAs, "yaml")
 	}
+	if err := f.check(); err != nil {
+		return &exitError{exitUsage, err}
+	}
 	reply, err := mint(f, now)
 	if err != nil {
 		return err
 	}
-	if f.outputAs == "json" && f.manifest == "" {
+	if f.outputAs == "json" {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
 		return encoder.Encode(reply)
@@ -97,15 +101,37 @@ func newKey(f keyFlags, out, errOut io.Writer, now time.Time) error {
 	}
 	_, err = fmt.Fprintf(errOut, "The key of %s, which is shown only now:\n\n  %s\n\n"+
 		"Apply the manifest, or add its entry to a Secret that has others:\n"+
-		"  kubectl patch secret %s --type merge -p '%s'\n", f.client, reply.Key, f.secret, patch(reply))
+		"  kubectl patch secret %s --type merge -p '%s'\n", f.client, reply.Key, f.target(), patch(reply))
 	return err
+}
+
+// check looks at the flags that need no clock.
+func (f keyFlags) check() error {
+	if !clientName.MatchString(f.client) {
+		return fmt.Errorf("--client %q: use 1 to 63 letters, digits, - and _", f.client)
+	}
+	if problems := validation.IsDNS1123Subdomain(f.secret); len(problems) > 0 {
+		return fmt.Errorf("--secret-name %q: %s", f.secret, problems[0])
+	}
+	if problems := validation.IsDNS1123Label(f.namespace); f.namespace != "" && len(problems) > 0 {
+		return fmt.Errorf("--namespace %q: %s", f.namespace, problems[0])
+	}
+	if f.outputAs == "json" && f.manifest != "" {
+		return errors.New("--manifest: the Secret is not written with --output json: leave one of the two out")
+	}
+	return nil
+}
+
+// target is the Secret as kubectl's arguments name it.
+func (f keyFlags) target() string {
+	if f.namespace == "" {
+		return f.secret
+	}
+	return f.secret + " --namespace " + f.namespace
 }
 
 // mint makes a key, and checks its entry as the runtime will.
 func mint(f keyFlags, now time.Time) (newKeyReply, error) {
-	if !clientName.MatchString(f.client) {
-		return newKeyReply{}, &exitError{exitUsage, fmt.Errorf("--client %q: use 1 to 63 letters, digits, - and _", f.client)}
-	}
 	expires, err := parseExpiry(f.expires, now)
 	if err != nil {
 		return newKeyReply{}, &exitError{exitUsage, err}
@@ -119,10 +145,16 @@ func mint(f keyFlags, now time.Time) (newKeyReply, error) {
 		return newKeyReply{}, fmt.Errorf("rendering the entry: %w", err)
 	}
 	if _, err := v1alpha1.ParseAPIKeyEntry(value); err != nil {
-		return newKeyReply{}, &exitError{exitUsage, fmt.Errorf("--role: %w", err)}
+		return newKeyReply{}, &exitError{exitUsage, errors.New("--role: " + strings.TrimPrefix(err.Error(), "roles: "))}
 	}
 	return newKeyReply{Key: key.Key, Client: f.client, Entry: f.client + "." + key.ID, Value: string(value)}, nil
 }
+
+const (
+	day = 24 * time.Hour
+	// maxDays is the longest that a key can be told to last by a duration: 100 years.
+	maxDays = 36500
+)
 
 // parseExpiry reads a time, or a duration from now in which d stands for 24 hours.
 func parseExpiry(text string, now time.Time) (time.Time, error) {
@@ -134,9 +166,13 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 		var in time.Duration
 		if days, isDays := strings.CutSuffix(text, "d"); isDays {
 			n, parseErr := strconv.Atoi(days)
-			in, err = time.Duration(n)*24*time.Hour, parseErr
+			// So many days that they overflow are as good as one too many.
+			in, err = time.Duration(min(max(n, -1), maxDays+1))*day, parseErr
 		} else {
 			in, err = time.ParseDuration(text)
+		}
+		if err == nil && in > maxDays*day {
+			return time.Time{}, fmt.Errorf("--expires %q: write a time like 2027-01-31T00:00:00Z, or a duration of at most 100 years (%dd)", text, maxDays)
 		}
 		at = now.Add(in).UTC().Truncate(time.Second)
 	}
@@ -171,5 +207,6 @@ func patch(reply newKeyReply) string {
 	if err != nil {
 		return "" // strings always marshal
 	}
-	return string(raw)
+	// It stands in single quotes of a shell.
+	return strings.ReplaceAll(string(raw), "'", `\u0027`)
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,14 +41,18 @@ func main() {
 
 // run is the whole program but for the process.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	root := newRoot() //nolint:contextcheck // cobra hands the context to the commands
+	began := false
+	root := newRoot(&began) //nolint:contextcheck // cobra hands the context to the commands
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
+	}
+	if !began {
+		err = &exitError{exitUsage, fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())}
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		_, _ = fmt.Fprintln(errOut, "nexus: "+line)
@@ -58,24 +63,40 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	return exitFailure
 }
 
-func newRoot() *cobra.Command {
+// newRoot sets began once a command begins: an error before that is one of usage.
+func newRoot(began *bool) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "nexus",
 		Short:         "Serve workflows with security on by default",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			// cobra asks for the same only after this.
+			if err := cmp.Or(cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
+				return err
+			}
+			*began = true
+			return nil
+		},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &exitError{exitUsage, fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())}
-	})
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(newServe(), newRun(), newValidate(), newKeys(), newHealth(), &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), version)
 			return err
 		},
 	})
 	return root
+}
+
+// noArguments are the arguments of a command that has only flags.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,13 +51,16 @@ func write(t *testing.T, name, text string) string {
 }
 
 func TestValidate(t *testing.T) {
+	_, echo, _ := strings.Cut(good, "  workflows:\n")
+	second := strings.ReplaceAll(echo, "echo", "again")
 	for _, c := range []struct {
 		name, manifest string
 		args           []string
 		code           int
 		want           []string
 	}{
-		{name: "valid", manifest: good, want: []string{"nexusapp/shop is valid: 1 workflows"}},
+		{name: "valid", manifest: good, want: []string{"nexusapp/shop is valid: 1 workflow\n"}},
+		{name: "two workflows", manifest: good + second, want: []string{"nexusapp/shop is valid: 2 workflows\n"}},
 		{name: "a null is only a warning", manifest: strings.Replace(good, `all: "${ . }"`, "a/b: null", 1),
 			want: []string{"WARNING  spec.workflows[0].definition/do/0/reply/set/a~1b", "${ null }", "is valid"}},
 		{name: "unknown field", manifest: strings.Replace(good, "environment:", "environmentName:", 1), code: exitInvalid,
@@ -67,11 +71,12 @@ func TestValidate(t *testing.T) {
 			want: []string{"spec.auth", "spec.workflows[0].definition/do/0/reply/set/all"}},
 		{name: "not YAML", manifest: "a: [", code: exitInvalid, want: []string{"(manifest)"}},
 		{name: "without its Secret", manifest: good, args: []string{"--secrets-dir", t.TempDir()}, code: exitInvalid,
-			want: []string{"spec.auth.apiKeys.secretRef.name", `Secret "keys"`, "nexus keys new"}},
+			want: []string{"PROBLEM  spec.auth.apiKeys.secretRef.name\n", `Secret "keys"`, "nexus keys new"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, out, errOut := nexus(t, c.manifest, append([]string{"validate", "-f", "-"}, c.args...)...)
-			if code != c.code || (code == 0) != (errOut == "") {
+			counted := fmt.Sprintf("nexus: - is not valid: %s\n", count(strings.Count(out, "PROBLEM "), "problem"))
+			if code != c.code || code == 0 && errOut != "" || code != 0 && errOut != counted {
 				t.Errorf("exit code %d, want %d; %s", code, c.code, errOut)
 			}
 			for _, want := range c.want {
@@ -104,13 +109,27 @@ func TestUsage(t *testing.T) {
 		{[]string{"validate", "-f", "/does/not/exist"}, exitFailure, "no such file or directory"},
 		{[]string{"validate", "--nonsense"}, exitUsage, "nexus validate --help"},
 		{[]string{"validate", "-f", "-", "-o", "xml"}, exitUsage, "use table or json"},
-		{[]string{"serve"}, exitFailure, "filename config"},
-		{[]string{"serve", "-f", "-", "--config", "x"}, exitFailure, "filename config"},
+		{[]string{"bogus"}, exitUsage, `unknown command "bogus" for "nexus": see 'nexus --help'`},
+		{[]string{"--nonsense"}, exitUsage, "see 'nexus --help'"},
+		{[]string{"keys", "bogus"}, exitUsage, "see 'nexus keys --help'"},
+		{[]string{"keys", "new"}, exitUsage, `"client" not set: see 'nexus keys new --help'`},
+		{[]string{"validate"}, exitUsage, `"filename" not set: see 'nexus validate --help'`},
+		{[]string{"validate", "app.yaml"}, exitUsage, `unexpected argument "app.yaml": see 'nexus validate --help'`},
+		{[]string{"version", "1"}, exitUsage, "see 'nexus version --help'"},
+		{[]string{"serve"}, exitUsage, "[filename config] is required: see 'nexus serve --help'"},
+		{[]string{"serve", "-f", "-", "--config", "x"}, exitUsage, "were all set: see 'nexus serve --help'"},
+		{[]string{"serve", "-f", "-", "--cluster-issuer", "x"}, exitUsage, "missing [cluster-keys]: see 'nexus serve --help'"},
+		{[]string{"serve", "-f", "-", "--drain-delay", "-1s"}, exitUsage, "--drain-delay -1s is negative: see 'nexus serve --help'"},
 		{[]string{"serve", "--config", "/does/not/exist"}, exitFailure, "no such file or directory"},
 		{[]string{"keys", "new", "--client", "a.b"}, exitUsage, "--client"},
 		{[]string{"keys", "new", "--client", "a", "--expires", "soon"}, exitUsage, "90d"},
 		{[]string{"keys", "new", "--client", "a", "--expires", "-1h"}, exitUsage, "not in the future"},
-		{[]string{"keys", "new", "--client", "a", "--role", ""}, exitUsage, "--role"},
+		{[]string{"keys", "new", "--client", "a", "--expires", "99999999d"}, exitUsage, "a duration of at most 100 years"},
+		{[]string{"keys", "new", "--client", "a", "--role", ""}, exitUsage, "--role: each must"},
+		{[]string{"keys", "new", "--client", "a", "--secret-name", "My_Secret"}, exitUsage, `--secret-name "My_Secret": `},
+		{[]string{"keys", "new", "--client", "a", "--secret-name", ""}, exitUsage, `--secret-name "": `},
+		{[]string{"keys", "new", "--client", "a", "--namespace", "team.a"}, exitUsage, `--namespace "team.a": `},
+		{[]string{"keys", "new", "--client", "a", "-o", "json", "--manifest", "x"}, exitUsage, "leave one of the two out"},
 		{[]string{"keys", "new", "--client", "a", "--manifest", "/does/not/exist"}, exitFailure, "no such file or directory"},
 	} {
 		code, _, errOut := nexus(t, "", c.args...)
@@ -118,8 +137,10 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %d; %s", c.args, code, c.code, errOut)
 		}
 	}
-	if code, out, _ := nexus(t, "", "version"); code != 0 || out != "dev\n" {
-		t.Errorf("version: %d %s", code, out)
+	for _, arg := range []string{"version", "--version"} {
+		if code, out, _ := nexus(t, "", arg); code != 0 || out != "dev\n" {
+			t.Errorf("%s: %d %s", arg, code, out)
+		}
 	}
 }
 
@@ -135,6 +156,10 @@ func TestServeRefuses(t *testing.T) {
 		return strings.Replace(string(raw), `"requestsPerMinute": 100`, change, 1)
 	}
 	same := `"requestsPerMinute": 100`
+	empty := t.TempDir()
+	// everything names a file that is not there in each field that can.
+	everything := strings.Replace(good, "  auth:", "  trust: {caBundle: {configMapRef: {name: ours, key: ca.crt}}}\n  redis: {urlSecretRef: {name: redis, key: url}}\n  auth:", 1)
+	issuer := strings.Replace(good, "{apiKeys: {secretRef: {name: keys}}}", "{jwt: [{issuer: 'https://login.example.com', audiences: [shop], publicKeySecretRef: {name: login, key: pem}}]}", 1)
 	for _, c := range []struct {
 		name string
 		args []string
@@ -142,7 +167,13 @@ func TestServeRefuses(t *testing.T) {
 		want []string
 	}{
 		{"manifest", []string{"-f", write(t, "a", strings.NewReplacer("${ . }", "${ ] }", "Staging", "Nowhere").Replace(good))}, exitInvalid, []string{"spec.environment"}},
-		{"no Secret", []string{"-f", write(t, "a", good), "--secrets-dir", t.TempDir()}, exitFailure, []string{`Secret "keys"`}},
+		{"no Secret", []string{"-f", write(t, "a", good), "--secrets-dir", empty}, exitFailure, []string{`nexus: spec.auth.apiKeys.secretRef.name: the Secret "keys"`, "(looked in " + empty + "/keys: "}},
+		{"no file", []string{"-f", write(t, "a", everything), "--secrets-dir", empty, "--configmaps-dir", empty}, exitFailure, []string{
+			"nexus: spec.auth.apiKeys.secretRef.name: ", "(looked in " + empty + "/keys: ",
+			"nexus: spec.trust.caBundle: ", "(looked in " + empty + "/ours)",
+			"nexus: spec.redis.urlSecretRef: ", "(looked in " + empty + "/redis)"}},
+		{"no key of an issuer", []string{"-f", write(t, "a", issuer), "--secrets-dir", empty}, exitFailure, []string{
+			"nexus: spec.auth.jwt[0].publicKeySecretRef: ", "(looked in " + empty + "/login)"}},
 		{"hash", []string{"--config", write(t, "c", doc(`"requestsPerMinute": 999`)), "--config-sha256", config.Hash([]byte(doc(same)))}, exitFailure, []string{"not the one"}},
 		{"unknown field", []string{"--config", write(t, "c", doc(`"nonsense": 1, `+same))}, exitFailure, []string{"nonsense"}},
 	} {
@@ -201,7 +232,7 @@ func TestServe(t *testing.T) {
 	if code, text, errOut := nexus(t, "", append(called, "--token-file", write(t, "key", key))...); code != 0 || !strings.Contains(text, `"a": 1`) {
 		t.Errorf("run: %d %s %s", code, text, errOut)
 	}
-	if code, _, errOut := nexus(t, "", called...); code != exitDenied || !strings.Contains(errOut, "unauthenticated") {
+	if code, _, errOut := nexus(t, "", called...); code != exitDenied || !strings.Contains(errOut, "unauthenticated") || !strings.Contains(errOut, "--token-file") {
 		t.Errorf("run without a credential: %d %s", code, errOut)
 	}
 	if code, text, errOut := nexus(t, "", "health", "--url", "http://"+serving.Admin+"/readyz"); code != 0 || !strings.Contains(text, serving.Document) {
@@ -210,6 +241,14 @@ func TestServe(t *testing.T) {
 	cancel()
 	if code := <-done; code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+	close(out)
+	said := ""
+	for line := range out {
+		said += line
+	}
+	if !strings.Contains(said, `"msg":"Draining","delay":"0s","longestRun":"1m0s"`) {
+		t.Errorf("no durations as text in\n%s", said)
 	}
 	if code, _, errOut := nexus(t, "", "health", "--url", "http://"+serving.Admin+"/readyz"); code != exitFailure || errOut == "" {
 		t.Errorf("health of nobody: %d", code)
@@ -281,14 +320,14 @@ func TestKeysNew(t *testing.T) {
 	}
 	args := []string{"keys", "new", "--client", "web", "--role", "buyer", "--secret-name", "shop-keys"}
 
-	code, out, errOut := nexus(t, "", args...)
+	code, out, errOut := nexus(t, "", append(args, "--namespace", "team-a")...)
 	key := ""
 	for field := range strings.FieldsSeq(errOut) {
 		if auth.LooksLikeKey(field) {
 			key = field
 		}
 	}
-	if code != 0 || key == "" || !strings.Contains(errOut, "kubectl patch secret shop-keys") {
+	if code != 0 || key == "" || !strings.Contains(errOut, "kubectl patch secret shop-keys --namespace team-a --type merge") {
 		t.Fatalf("%d: %s", code, errOut)
 	}
 	check(t, key, out)
@@ -311,7 +350,10 @@ func TestParseExpiry(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"xd", "1", "-1d", "0d", "2025-01-01T00:00:00Z", "2026-02-30"} {
+	if got, err := parseExpiry("36500d", now); err != nil || got.Year() != 2125 {
+		t.Errorf("a hundred years: %v, %v", got, err)
+	}
+	for _, text := range []string{"36501d", "876001h", "106752d", "-106752d", "99999999d", "-99999999d", "99999999999999999999d", "xd", "1", "-1d", "0d", "2025-01-01T00:00:00Z", "2026-02-30"} {
 		if got, err := parseExpiry(text, now); err == nil {
 			t.Errorf("%q passed as %v", text, got)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -45,9 +46,9 @@ The exit code says what happened: 0 it ran, 1 it failed, 2 there is no such work
 was refused, 4 a rate limit was spent, 5 the input was refused.`,
 		Example: `  nexus run quote --server https://shop.example.com --token-file token --input customer=c-1 --input items='[1, 2]'
   nexus run quote --server http://shop.team-a.svc:8000 --input-file - <inputs.json`,
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return &exitError{exitUsage, fmt.Errorf("name one workflow: see '%s --help'", cmd.CommandPath())}
+				return errors.New("name one workflow")
 			}
 			return nil
 		},
@@ -71,6 +72,7 @@ was refused, 4 a rate limit was spent, 5 the input was refused.`,
 	flags.DurationVar(&r.timeout, "timeout", time.Minute, "how long to wait for the outputs")
 	flags.StringArrayVar(&pairs, "input", nil, "NAME=VALUE; may be repeated")
 	flags.StringVar(&inputFile, "input-file", "", "file with a JSON object of inputs, - for standard input; --input overrides its entries")
+	_ = cmd.MarkFlagRequired("server")
 	return cmd
 }
 
@@ -213,16 +215,26 @@ func refusal(res *http.Response, body []byte) error {
 		Violations []fault.Violation `json:"violations"`
 	}
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	hint := ""
+	if res.StatusCode == http.StatusUnauthorized && res.Request.Header.Get("Authorization") == "" {
+		hint = "no credential was sent: give --token-file a file with a token or an API key"
+	}
 	if media != "application/problem+json" || json.Unmarshal(body, &p) != nil || p.Code == "" {
 		text := fmt.Sprintf("%s answers %s", res.Request.URL.Redacted(), res.Status)
 		if location := res.Header.Get("Location"); location != "" {
 			text += ", with a redirect to " + location + ": redirects are not followed"
 		}
+		if hint != "" {
+			text += ": " + hint
+		}
 		return errors.New(printable(text))
 	}
 	lines := []string{fmt.Sprintf("%s: %s (%d, request %s)", p.Code, p.Detail, res.StatusCode, p.RequestID)}
 	for _, v := range p.Violations {
-		lines = append(lines, fmt.Sprintf("  %s: %s", v.Pointer, v.Message))
+		lines = append(lines, fmt.Sprintf("  %s: %s", cmp.Or(v.Pointer, "at the root"), v.Message))
+	}
+	if hint != "" {
+		lines = append(lines, "  "+hint)
 	}
 	if after := res.Header.Get("Retry-After"); after != "" {
 		lines = append(lines, "  try again in "+after+" s")

@@ -77,13 +77,15 @@ func TestRunRefused(t *testing.T) {
 		code   int
 		want   []string
 	}{
-		{401, problem, `{"code":"unauthenticated","detail":"no","requestId":"r-1"}`, exitDenied, []string{"nexus: unauthenticated: no (401, request r-1)\n"}},
+		{401, problem, `{"code":"unauthenticated","detail":"no","requestId":"r-1"}`, exitDenied, []string{"nexus: unauthenticated: no (401, request r-1)\n", "nexus:   no credential was sent: give --token-file"}},
+		{401, nil, `<html>`, exitFailure, []string{"answers 401 Unauthorized: no credential was sent: give --token-file"}},
 		{403, problem, `{"code":"forbidden","detail":"no"}`, exitDenied, []string{"forbidden"}},
 		{403, problem, `{"code":"https_required","detail":"no"}`, exitFailure, []string{"https_required"}},
 		{404, problem, `{"code":"workflow_not_found","detail":"no"}`, exitUsage, []string{"workflow_not_found"}},
 		{429, problem, `{"code":"rate_limited","detail":"no"}`, exitLimited, []string{"rate_limited", "nexus:   try again in 3 s\n"}},
 		{400, problem, `{"code":"invalid_input","detail":"a\u001b[2Jb\nc"}`, exitInvalid, []string{"invalid_input: a[2Jbc ("}},
 		{422, problem, `{"code":"schema_violation","detail":"no","violations":[{"pointer":"/a","message":"is no number"}]}`, exitInvalid, []string{"nexus:   /a: is no number\n"}},
+		{422, problem, `{"code":"schema_violation","detail":"no","violations":[{"pointer":"","message":"has an unknown field"}]}`, exitInvalid, []string{"nexus:   at the root: has an unknown field\n"}},
 		{413, problem, `{"code":"body_too_large","detail":"no"}`, exitInvalid, []string{"body_too_large"}},
 		{500, problem, `{"code":"internal","detail":"no"}`, exitFailure, []string{"internal"}},
 		{502, nil, `<html>`, exitFailure, []string{"/workflows/quote/execute answers 502 Bad Gateway"}},
@@ -104,6 +106,15 @@ func TestRunRefused(t *testing.T) {
 	}
 }
 
+// TestRunRefusedWithToken: who gave a token is not told to give one.
+func TestRunRefusedWithToken(t *testing.T) {
+	s, _, _ := answering(t, http.StatusUnauthorized, map[string]string{"Content-Type": "application/problem+json"}, `{"code":"unauthenticated","detail":"no"}`)
+	code, _, errOut := nexus(t, "", "run", "quote", "--server", s.URL, "--ca-file", ca(t, s), "--token-file", write(t, "token", "abc"))
+	if code != exitDenied || strings.Contains(errOut, "--token-file") {
+		t.Errorf("exit code %d: %s", code, errOut)
+	}
+}
+
 func TestRunUsage(t *testing.T) {
 	s, _, _ := answering(t, http.StatusOK, nil, `{"outputs": 1}`)
 	for _, c := range []struct {
@@ -112,8 +123,8 @@ func TestRunUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		{"", []string{"quote"}, exitUsage, "--server"},
-		{"", []string{"--server", s.URL}, exitUsage, "name one workflow"},
+		{"", []string{"quote"}, exitUsage, `"server" not set: see 'nexus run --help'`},
+		{"", []string{"--server", s.URL}, exitUsage, "name one workflow: see 'nexus run --help'\n"},
 		{"", []string{"a", "b", "--server", s.URL}, exitUsage, "name one workflow"},
 		{"", []string{"quote", "--server", "shop.example.com"}, exitUsage, "https://shop.example.com"},
 		{"", []string{"quote", "--server", "https://user:hush@shop.example.com"}, exitUsage, "without user"},

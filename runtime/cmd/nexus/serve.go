@@ -33,7 +33,7 @@ func newServe() *cobra.Command {
 		Long: "Serve the workflows of an app: of a NexusApp manifest as it is (-f), or of the document that the operator rendered (--config).\n" +
 			"The environment variable " + server.MemoryEnv + " tells the memory limit, of which a quarter bounds the request bodies in flight.",
 		Example: "  nexus serve -f app.yaml --secrets-dir ./secrets",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), f, cmd.InOrStdin(), cmd.ErrOrStderr())
 		},
@@ -59,6 +59,9 @@ func newServe() *cobra.Command {
 
 // serve runs until SIGTERM or SIGINT and then drains; a second signal ends it at once.
 func serve(ctx context.Context, f serveFlags, in io.Reader, log io.Writer) error {
+	if f.drainDelay < 0 {
+		return &exitError{exitUsage, fmt.Errorf("--drain-delay %s is negative: see 'nexus serve --help'", f.drainDelay)}
+	}
 	doc, hash, err := loadDocument(f, in)
 	if err != nil {
 		return err

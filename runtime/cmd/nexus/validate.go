@@ -21,7 +21,7 @@ func newValidate() *cobra.Command {
 		Short: "Check a NexusApp manifest without a cluster",
 		Long: "Check a NexusApp manifest without a cluster: the schema, the rules of the API, and every workflow.\n" +
 			"Exits with 0 when the manifest is valid and with 5 when it is not; warnings change nothing.",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return validateManifest(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), file, secretsDir, configMapsDir, output)
 		},
@@ -62,7 +62,7 @@ func validateManifest(ctx context.Context, in io.Reader, out io.Writer, file, se
 		err = printTable(out, app, found)
 	}
 	if err == nil && len(found.problems) > 0 {
-		err = &exitError{exitInvalid, fmt.Errorf("%s is not valid: %d problems", file, len(found.problems))}
+		err = &exitError{exitInvalid, fmt.Errorf("%s is not valid: %s", file, count(len(found.problems), "problem"))}
 	}
 	return err
 }
@@ -80,10 +80,8 @@ func checkFiles(ctx context.Context, doc config.Document, secretsDir, configMaps
 	var problems []config.Problem
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		field, message, found := strings.Cut(line, ": ")
-		if !found || strings.Contains(field, " ") {
+		if !found || !strings.HasPrefix(field, "spec.") {
 			field, message = "", line
-		} else {
-			field = "spec." + field
 		}
 		problems = append(problems, config.Problem{Field: field, Message: message})
 	}
@@ -138,6 +136,14 @@ func printTable(out io.Writer, app *v1alpha1.NexusApp, found findings) error {
 	if len(found.problems) > 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(out, "nexusapp/%s is valid: %d workflows\n", app.Name, len(app.Spec.Workflows))
+	_, err := fmt.Fprintf(out, "nexusapp/%s is valid: %s\n", app.Name, count(len(app.Spec.Workflows), "workflow"))
 	return err
+}
+
+// count says how many there are of what is named in the singular.
+func count(n int, name string) string {
+	if n == 1 {
+		return "1 " + name
+	}
+	return fmt.Sprintf("%d %ss", n, name)
 }
