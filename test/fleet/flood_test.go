@@ -34,8 +34,13 @@ func (a *attacker) header(n int, random *rand.Rand) []string {
 		credential = fmt.Sprintf("eyJhbGciOiJFUzI1NiJ9.%x.%x", random.Uint64(), random.Uint64())
 	case 3: // an API key with a random id and secret
 		credential = "nxs_" + text(random, 8) + "_" + text(random, 43)
-	case 4: // the honest client's key but for its end
-		credential = a.key[:len(a.key)-4] + text(random, 4)
+	case 4: // the honest client's key but for its end, which is never guessed
+		const end = 5
+		last := a.key[len(a.key)-end:]
+		for last == a.key[len(a.key)-end:] {
+			last = text(random, end)
+		}
+		credential = a.key[:len(a.key)-end] + last
 	}
 	address := fmt.Sprintf("%d.%d.%d.%d", random.IntN(256), random.IntN(256), random.IntN(256), random.IntN(256))
 	return []string{"Authorization", "Bearer " + credential, "X-Forwarded-For", address, "Forwarded", "for=" + address, "X-Real-IP", address}
