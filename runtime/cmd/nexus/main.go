@@ -65,14 +65,19 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 
 // newRoot sets began once a command begins: an error before that is one of usage.
 func newRoot(began *bool) *cobra.Command {
+	showVersion := false
 	root := &cobra.Command{
 		Use:           "nexus",
 		Short:         "Serve workflows with security on by default",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Version:       version,
 		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if showVersion {
+				return printVersion(cmd, nil)
+			}
+			return cmd.Help()
+		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			// cobra asks for the same only after this.
 			if err := cmp.Or(cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
@@ -82,15 +87,19 @@ func newRoot(began *bool) *cobra.Command {
 			return nil
 		},
 	}
-	root.SetVersionTemplate("{{.Version}}\n")
+	// Not cobra's own flag: its template would link text/template, because of which the
+	// linker keeps every method, and the program grows by half.
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
 	root.AddCommand(newServe(), newRun(), newValidate(), newKeys(), newHealth(), &cobra.Command{
 		Use: "version", Short: "Print the version", Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), version)
-			return err
-		},
+		RunE: printVersion,
 	})
 	return root
+}
+
+func printVersion(cmd *cobra.Command, _ []string) error {
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), version)
+	return err
 }
 
 // noArguments are the arguments of a command that has only flags.
