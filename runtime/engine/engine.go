@@ -179,16 +179,19 @@ func (e *Engine) refuse(c *Call, err error) error {
 	}
 	// What a workflow's author has to look at is a warning, what we have to is an error.
 	// Anybody can send an input that a condition cannot be evaluated for.
-	args := []any{"workflow", c.workflowName(), "requestId", c.RequestID, "detail", f.Detail, "cause", f.Cause}
 	switch {
 	case f.Code == fault.Internal:
-		e.Log.Error("Workflow failed", args...)
+		logCause(e.Log.Error, "Workflow failed", c, f)
 	case f.Code == fault.WorkflowFailed:
-		e.Log.Warn("Workflow failed", args...)
+		logCause(e.Log.Warn, "Workflow failed", c, f)
 	case f.Code == fault.Forbidden && f.Cause != nil:
-		e.Log.Debug("Condition cannot be evaluated", args...)
+		logCause(e.Log.Debug, "Condition cannot be evaluated", c, f)
 	}
 	return f
+}
+
+func logCause(log func(string, ...any), message string, c *Call, f *fault.Error) {
+	log(message, "workflow", c.workflowName(), "requestId", c.RequestID, "detail", f.Detail, "cause", f.Cause)
 }
 
 // leave gives back what a call holds.

@@ -96,7 +96,8 @@ func BenchmarkHandler(b *testing.B) {
 				clear(w.header)
 				w.status = http.StatusOK
 				c.handler.ServeHTTP(w, r)
-				if w.status != c.want {
+				// A long run spends even the largest allowance of refused credentials.
+				if w.status != c.want && w.status != http.StatusTooManyRequests {
 					b.Fatalf("status %d, want %d", w.status, c.want)
 				}
 			}
