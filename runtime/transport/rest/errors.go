@@ -55,6 +55,27 @@ const (
 	problemTypes  = "https://nexus.dev/problems/"
 )
 
+// heads are the beginnings of problem documents, up to what differs from one to the
+// next: a flood of refusals must not put them together anew.
+var heads = func() map[fault.Code]head {
+	out := make(map[fault.Code]head, len(statuses))
+	for code, status := range statuses {
+		kind := problemTypes + string(code)
+		if code == fault.RateLimited {
+			kind = quotaExceeded
+		}
+		out[code] = head{status, `{"type":"` + kind + `","title":"` + titles[code] + `","status":`, `,"code":"` + string(code) + `","requestId":`}
+	}
+	return out
+}()
+
+// head is what all problems with a code share: the status, the text before it, and the one
+// after the instance.
+type head struct {
+	status       int
+	before, code string
+}
+
 // challenges are the values of WWW-Authenticate, without and with a credential in the
 // request (RFC 6750 section 3).
 func challenges(realm string) [2][]string {
@@ -84,7 +105,8 @@ func (x *exchange) writeError(f *fault.Error) {
 	if x.wrote || f.Code == engine.Canceled {
 		return // the reply is under way, or nobody reads it
 	}
-	status := statuses[f.Code]
+	head := heads[f.Code]
+	status := head.status
 	if f.Code == fault.WorkflowFailed && f.Status >= 400 && f.Status <= 599 {
 		status = f.Status
 	}
@@ -105,7 +127,7 @@ func (x *exchange) writeError(f *fault.Error) {
 		header["Retry-After"] = x.retryHeader[:]
 	}
 	x.setRateLimit()
-	x.out = x.appendProblem(x.out[:0], f, status)
+	x.out = x.appendProblem(x.out[:0], f, head, status)
 	if !x.largeBody() {
 		x.write(status, problemType, x.out)
 		return
@@ -151,19 +173,11 @@ func wholeSeconds(d time.Duration) int64 {
 	return max(1, int64(math.Ceil(d.Seconds())))
 }
 
-func (x *exchange) appendProblem(b []byte, f *fault.Error, status int) []byte {
-	b = append(b, `{"type":"`...)
-	if f.Code == fault.RateLimited {
-		b = append(b, quotaExceeded...)
-	} else {
-		b = append(append(b, problemTypes...), f.Code...)
-	}
-	b = append(append(append(b, `","title":"`...), titles[f.Code]...), `","status":`...)
-	b = strconv.AppendInt(b, int64(status), 10)
+func (x *exchange) appendProblem(b []byte, f *fault.Error, h head, status int) []byte {
+	b = strconv.AppendInt(append(b, h.before...), int64(status), 10)
 	b = appendString(append(b, `,"detail":`...), f.Detail)
 	b = appendString(append(b, `,"instance":`...), x.instance())
-	b = append(append(append(b, `,"code":"`...), f.Code...), `","requestId":`...)
-	b = appendString(b, x.call.RequestID)
+	b = appendString(append(b, h.code...), x.call.RequestID)
 	if len(f.Violations) > 0 {
 		b = append(b, `,"violations":[`...)
 		for i, v := range f.Violations {
