@@ -124,28 +124,27 @@ func (t *Tokens) Cached(token string, now time.Time) (*Principal, bool) {
 	if len(token) > maxTokenLength {
 		return nil, false
 	}
-	digest := digestOf(token)
-	v := t.verified.get(digest)
+	v := t.verified.get(token)
 	if v == nil || !v.counts(now) {
 		return nil, false
 	}
 	if !v.due(now) {
 		return v.principal, true
 	}
-	p, reason := t.renew(token, digest, v.issuer, now)
+	p, reason := t.renew(token, v.issuer, now)
 	return p, reason == Accepted
 }
 
 // renew verifies a token again that was verified with the keys of this issuer.
-func (t *Tokens) renew(token string, digest tokenDigest, i *issuer, now time.Time) (*Principal, Reason) {
+func (t *Tokens) renew(token string, i *issuer, now time.Time) (*Principal, Reason) {
 	u, ok := parseToken(token)
 	if !ok {
 		return nil, Malformed
 	}
 	set := i.usable(now)
-	p, reason := t.conclude(u, digest, i, set, set.Candidates(u.alg, u.kid), now)
+	p, reason := t.conclude(u, token, i, set, set.Candidates(u.alg, u.kid), now)
 	if reason != Accepted {
-		t.verified.drop(digest)
+		t.verified.drop(token)
 	}
 	return p, reason
 }
@@ -180,11 +179,10 @@ func (t *Tokens) Verify(ctx context.Context, token string, now time.Time) (*Prin
 		return nil, Busy
 	}
 	defer t.slots.release()
-	digest := digestOf(token)
-	if v := t.verified.get(digest); v != nil && v.counts(now) {
+	if v := t.verified.get(token); v != nil && v.counts(now) {
 		return v.principal, Accepted // another call with the same token was first
 	}
-	return t.conclude(u, digest, i, set, keys, now)
+	return t.conclude(u, token, i, set, keys, now)
 }
 
 // find returns the keys that may have signed a token, and the set they are from. When
@@ -208,7 +206,7 @@ func (i *issuer) find(ctx context.Context, u *unverified, now time.Time) (*jwk.S
 
 // conclude verifies the signature with any of the keys, and the claims; it remembers a
 // token that is accepted.
-func (t *Tokens) conclude(u *unverified, digest tokenDigest, i *issuer, set *jwk.Set, keys []*jwk.Key, now time.Time) (*Principal, Reason) {
+func (t *Tokens) conclude(u *unverified, token string, i *issuer, set *jwk.Set, keys []*jwk.Key, now time.Time) (*Principal, Reason) {
 	if !slices.ContainsFunc(keys, func(k *jwk.Key) bool { return k.Verify(u.alg, u.signed, u.signature) }) {
 		return nil, BadSignature
 	}
@@ -221,7 +219,7 @@ func (t *Tokens) conclude(u *unverified, digest tokenDigest, i *issuer, set *jwk
 		until = p.Expires
 	}
 	if now.Before(until) {
-		t.verified.put(digest, &verified{principal: p, issuer: i, set: set, until: until})
+		t.verified.put(token, &verified{principal: p, issuer: i, set: set, until: until})
 	}
 	return p, Accepted
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"crypto/sha256"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ func digestOf(token string) tokenDigest {
 
 // verified is a token that was verified a moment ago.
 type verified struct {
+	digest    tokenDigest
 	principal *Principal
 	issuer    *issuer
 	// set is the set of keys that it was verified with.
@@ -57,58 +59,71 @@ func (v *verified) due(now time.Time) bool {
 }
 
 // verifiedTokens remembers verified tokens by their digests. Its memory is bounded; a
-// token that is refused is never in it.
-type verifiedTokens struct{ shards [tokenShards]tokenShard }
+// token that is refused is never in it. An entry is found by a hash that costs little, so
+// that a flood of other tokens is not digested.
+type verifiedTokens struct {
+	seed   maphash.Seed
+	shards [tokenShards]tokenShard
+}
 
 type tokenShard struct {
 	mu     sync.RWMutex
-	tokens map[tokenDigest]*verified
+	tokens map[uint64]*verified
 	_      [32]byte // a cache line of its own
 }
 
 func newVerifiedTokens() *verifiedTokens {
-	c := &verifiedTokens{}
+	c := &verifiedTokens{seed: maphash.MakeSeed()}
 	for i := range c.shards {
-		c.shards[i].tokens = map[tokenDigest]*verified{}
+		c.shards[i].tokens = map[uint64]*verified{}
 	}
 	return c
 }
 
-func (c *verifiedTokens) shard(d tokenDigest) *tokenShard { return &c.shards[d[0]%tokenShards] }
+// find returns the place of a token: the shard, and the hash in it.
+func (c *verifiedTokens) find(token string) (*tokenShard, uint64) {
+	hash := maphash.String(c.seed, token)
+	return &c.shards[hash%tokenShards], hash
+}
 
-func (c *verifiedTokens) get(d tokenDigest) *verified {
-	s := c.shard(d)
+func (c *verifiedTokens) get(token string) *verified {
+	s, hash := c.find(token)
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.tokens[d]
+	v := s.tokens[hash]
+	s.mu.RUnlock()
+	if v == nil || v.digest != digestOf(token) {
+		return nil
+	}
+	return v
 }
 
 // put remembers a token. In a full shard it takes the place of the one that, of a
 // sample, would be forgotten first.
-func (c *verifiedTokens) put(d tokenDigest, v *verified) {
-	s := c.shard(d)
+func (c *verifiedTokens) put(token string, v *verified) {
+	v.digest = digestOf(token)
+	s, hash := c.find(token)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, there := s.tokens[d]; !there && len(s.tokens) >= maxVerified/tokenShards {
+	if _, there := s.tokens[hash]; !there && len(s.tokens) >= maxVerified/tokenShards {
 		s.evict()
 	}
-	s.tokens[d] = v
+	s.tokens[hash] = v
 }
 
-func (c *verifiedTokens) drop(d tokenDigest) {
-	s := c.shard(d)
+func (c *verifiedTokens) drop(token string) {
+	s, hash := c.find(token)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.tokens, d)
+	delete(s.tokens, hash)
 }
 
 func (s *tokenShard) evict() {
-	var victim tokenDigest
+	var victim uint64
 	var until time.Time
 	seen := 0
-	for d, v := range s.tokens {
+	for hash, v := range s.tokens {
 		if seen == 0 || v.until.Before(until) {
-			victim, until = d, v.until
+			victim, until = hash, v.until
 		}
 		if seen++; seen == evictionSample {
 			break
