@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -82,6 +83,15 @@ func TestOverTime(t *testing.T) {
 	wg.Go(func() { together = record(t, shared, key, began) })
 	wg.Go(func() { apart = record(t, alone, key, began) })
 	<-time.After(time.Until(began.Add(stretch))) // the load goes on meanwhile
+	// Decisions that a busy machine did not get from Redis within 50 ms.
+	late := 0
+	for _, r := range shared {
+		n, err := strconv.Atoi(r.metric("nexus_rate_limit_store_errors_total"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		late += n
+	}
 	server.Kill()
 	<-time.After(time.Until(began.Add(2 * stretch)))
 	again := time.Since(began)
@@ -91,10 +101,10 @@ func TestOverTime(t *testing.T) {
 	wg.Wait()
 
 	due := bucket{plotRate, burst}.due
-	if n, want := before(together, stretch), due(stretch); n < want-3 || n > want+1 {
+	if n, want := before(together, stretch), due(stretch); n < want-3 || n > want+1+late {
 		t.Errorf("with Redis %d passed at first, want %d", n, want)
 	}
-	if n, most := before(together, again), due(stretch)+3*due(again-stretch)+3; n > most {
+	if n, most := before(together, again), due(stretch)+3*due(again-stretch)+3+late; n > most {
 		t.Errorf("with Redis and an outage %d passed, want at most %d", n, most)
 	}
 	// Redis came back empty: one more burst, and until every replica has noticed, they
