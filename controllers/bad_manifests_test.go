@@ -30,6 +30,9 @@ func TestBadManifestsAreRefusedByACondition(t *testing.T) {
 			for name, entries := range c.Secrets {
 				o.create(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: app.Namespace, Name: name}, StringData: entries})
 			}
+			for name, entries := range c.ConfigMaps {
+				create(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: app.Namespace, Name: name}, Data: entries})
+			}
 			o.create(t, &app)
 			o.settle(t, &app)
 			got := readBack(t, &app)

@@ -29,7 +29,8 @@ func Scheme() (*runtime.Scheme, error) {
 }
 
 // CacheOptions keep in memory only what the operator looks at: objects with its labels,
-// without what nobody compares, and of Secrets nothing but their versions.
+// without what nobody compares, and of Secrets nothing but their versions. For other
+// ConfigMaps see watchConfigMaps.
 func CacheOptions() cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
 	owned := cache.ByObject{Label: ours, Transform: apply.Slim}
@@ -47,7 +48,7 @@ func CacheOptions() cache.Options {
 			&networkingv1.NetworkPolicy{}:   owned,
 			&policyv1.PodDisruptionBudget{}: owned,
 			&corev1.Pod{}:                   {Label: ours, Transform: slimPod},
-			&corev1.Secret{}:                {Transform: slimSecret},
+			&corev1.Secret{}:                {Transform: slimToVersion},
 		},
 	}
 }
@@ -61,14 +62,17 @@ func ClientOptions() client.Options {
 	}}
 }
 
-// slimSecret keeps of a Secret what tells one version from another. Only metadata is
-// ever watched; were that to change by mistake, no value would stay in memory.
-func slimSecret(object any) (any, error) {
+// slimToVersion keeps of a Secret, or of a ConfigMap of somebody else, what tells one
+// version from another. Only metadata is ever watched; were that to change by mistake, no
+// value would stay in memory.
+func slimToVersion(object any) (any, error) {
 	switch o := object.(type) {
 	case *metav1.PartialObjectMetadata:
 		return &metav1.PartialObjectMetadata{TypeMeta: o.TypeMeta, ObjectMeta: versionMeta(o)}, nil
 	case *corev1.Secret:
 		return &corev1.Secret{ObjectMeta: versionMeta(o)}, nil
+	case *corev1.ConfigMap:
+		return &corev1.ConfigMap{ObjectMeta: versionMeta(o)}, nil
 	}
 	return object, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/controllers/apply"
+	"github.com/nexus-operator/nexus-operator/controllers/refs"
 )
 
 // Next says what happens after an error.
@@ -59,6 +60,18 @@ func (e *Error) and(other *Error) *Error {
 		both.After = other.After
 	}
 	return &both
+}
+
+// unresolved is the error of something that a spec names and that cannot be used.
+func unresolved(p refs.Problem) *Error {
+	e := &Error{Condition: v1alpha1.ConditionReferencesResolved, Reason: p.Reason, Message: p.Message, Next: Terminal}
+	switch p.Reason {
+	case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonConfigMapNotFound, v1alpha1.ReasonConfigMapInvalid:
+		e.Next = Waiting // often just not there yet; the watch tells
+	case v1alpha1.ReasonSecretForbidden, v1alpha1.ReasonConfigMapForbidden:
+		e.After = lookAgain // nothing tells of a permission
+	}
+	return e
 }
 
 const namespaceTerminating = corev1.NamespaceTerminatingCause

@@ -50,8 +50,9 @@ type Reconciler struct {
 	Resolver *refs.Resolver
 	Events   recorder.EventRecorder
 
-	cluster *clusterIssuer
-	redis   *redisHealth
+	followed *followed
+	cluster  *clusterIssuer
+	redis    *redisHealth
 	// wake has an app reconciled of which something is new that no watch tells of.
 	wake chan event.TypedGenericEvent[types.NamespacedName]
 }
@@ -60,11 +61,12 @@ type Reconciler struct {
 // up in the status; an error returned here is the API server's and is tried again.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var app v1alpha1.NexusApp
-	if err := r.Client.Get(ctx, request.NamespacedName, &app); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	if err := r.Client.Get(ctx, request.NamespacedName, &app); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
 	}
-	if !app.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil // the garbage collector removes what the app owns
+	if app.UID == "" || !app.DeletionTimestamp.IsZero() {
+		r.followed.keep(request.NamespacedName, nil)
+		return ctrl.Result{}, nil // the garbage collector removes what the app owned
 	}
 	s := newScope(&app)
 	for _, phase := range []struct {
@@ -88,6 +90,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			return ctrl.Result{}, fmt.Errorf("%s: %w", phase.name, err)
 		}
 	}
+	r.followed.keep(request.NamespacedName, s.reading.ConfigMaps())
 	return s.result(time.Now())
 }
 

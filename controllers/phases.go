@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -26,33 +25,35 @@ import (
 // replicas somebody else has set.
 func (r *Reconciler) read(ctx context.Context, s *scope) error {
 	var deployment appsv1.Deployment
-	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(s.app), &deployment); err != nil {
-		return client.IgnoreNotFound(err)
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(s.app), &deployment); client.IgnoreNotFound(err) != nil {
+		return err
 	}
 	if s.owner.Owns(&deployment) {
 		s.deployment = &deployment
 	}
+	s.reading = r.Resolver.Read(s.app, s.recorded())
 	return nil
 }
 
-// accept renders the current spec, or says why it is refused.
+// accept renders the current spec, or says why it is refused, or cannot be judged.
 func (r *Reconciler) accept(ctx context.Context, s *scope) error {
-	current, err := r.render(ctx, s.app, s.app.Generation)
-	s.current = current
+	live := liveTexts(ctx, s.reading)
+	current, err := r.render(ctx, s.app, s.app.Generation, live)
+	s.current, s.unseen = current, len(live.problems) > 0
 	return err
 }
 
 // render validates a spec, compiles its workflows and makes its document.
-func (r *Reconciler) render(ctx context.Context, app *v1alpha1.NexusApp, generation int64) (*rendered, error) {
-	document, errs := config.FromApp(app)
-	if len(errs) > 0 {
-		return nil, refuse(v1alpha1.ReasonInvalidSpec, joined(config.Problems(errs)))
+func (r *Reconciler) render(ctx context.Context, app *v1alpha1.NexusApp, generation int64, of *texts) (*rendered, error) {
+	document, errs := config.FromApp(app, of.source)
+	if err := of.judge(errs); err != nil {
+		return nil, err
 	}
-	out := &rendered{app: app, spec: app.Spec.DeepCopy(), generation: generation}
+	out := &rendered{app: app, spec: app.Spec.DeepCopy(), generation: generation, texts: of.asked}
 	v1alpha1.SetDefaults(out.spec)
-	compiled, problems := compile.Workflows(document.Workflows)
+	compiled, problems := compile.App(&document)
 	if len(problems) > 0 {
-		return nil, refuse(v1alpha1.ReasonInvalidWorkflow, joined(problems))
+		return nil, refuse(v1alpha1.ReasonInvalidWorkflow, joined(config.Located(app, problems)))
 	}
 	for i, w := range compiled {
 		out.workflows = append(out.workflows, v1alpha1.WorkflowStatus{
@@ -87,29 +88,18 @@ func first(s string, n int) string { return s[:min(n, len(s))] }
 
 // resolve looks at everything that the current spec refers to.
 func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
-	s.reading = r.Resolver.Read(s.app, s.recorded())
 	resolved, err := s.reading.Resolve(ctx, &s.app.Spec)
 	if err != nil {
 		return err
 	}
 	s.references = resolved
-	if len(resolved.Problems) == 0 {
+	var e *Error
+	for _, p := range resolved.Problems {
+		e = e.and(unresolved(p))
+	}
+	if e == nil {
 		return nil
 	}
-	e := &Error{Condition: v1alpha1.ConditionReferencesResolved, Reason: resolved.Problems[0].Reason, Next: Terminal}
-	var messages []string
-	for _, p := range resolved.Problems {
-		messages = append(messages, p.Message)
-		switch p.Reason {
-		case v1alpha1.ReasonSecretNotFound: // often just not there yet; the watch tells
-			e.Next = Waiting
-		case v1alpha1.ReasonConfigMapNotFound, v1alpha1.ReasonConfigMapInvalid: // likewise, and nothing tells
-			e.Next, e.After = Waiting, lookAgain
-		case v1alpha1.ReasonSecretForbidden: // nothing tells of a permission
-			e.After = lookAgain
-		}
-	}
-	e.Message = strings.Join(messages, "; ")
 	return e
 }
 
@@ -119,42 +109,6 @@ func (s *scope) recorded() refs.Records {
 		return nil
 	}
 	return refs.ParseRecords(s.deployment.Annotations[v1alpha1.AnnotationSecrets])
-}
-
-// choose decides what is in force: the current spec when it is accepted and its
-// references can be used, else the one that was accepted last. Its drift and its
-// Secrets are still followed.
-func (r *Reconciler) choose(ctx context.Context, s *scope) error {
-	if s.current != nil && s.unresolved == nil {
-		s.inForce, s.records, s.blocked = s.current, s.references.Records, s.references.Blocked
-		return nil
-	}
-	newest, err := r.Applier.Newest(ctx, s.owner)
-	if err != nil || newest == nil {
-		return err
-	}
-	// The cache holds only a digest of the data.
-	var revision appsv1.ControllerRevision
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(newest), &revision); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	accepted := s.app.DeepCopy()
-	if accepted.Spec, err = desired.ReadRevision(&revision); err != nil {
-		return err
-	}
-	// What an older operator accepted and this one does not is left as it is.
-	inForce, refused := r.render(ctx, accepted, revision.Revision)
-	if e, ok := errors.AsType[*Error](refused); ok && e.Condition == v1alpha1.ConditionAccepted {
-		return nil // the pods keep serving, untouched
-	} else if refused != nil {
-		return refused
-	}
-	resolved, err := s.reading.Resolve(ctx, &accepted.Spec)
-	if err != nil {
-		return err
-	}
-	s.inForce, s.records, s.blocked = inForce, resolved.Records, resolved.Blocked
-	return nil
 }
 
 // build works out the objects. Without a record of each mounted Secret there are none:
@@ -167,7 +121,7 @@ func (r *Reconciler) build(_ context.Context, s *scope) error {
 		App: s.inForce.app, Generation: s.inForce.generation, Document: s.inForce.document,
 		RuntimeImage: r.RuntimeImage, PodIDs: r.PodIDs, Replicas: s.replicas(),
 		SecretsDigest: s.records.Digest(s.inForce.spec), SecretsRecord: s.records.String(),
-		RedisPorts: s.records.RedisPorts(s.inForce.spec), OperatorNamespace: r.Namespace,
+		RedisPorts: s.records.RedisPorts(s.inForce.spec), OperatorNamespace: r.Namespace, Texts: s.inForce.texts,
 	})
 	if err != nil {
 		return err

@@ -22,8 +22,10 @@ type scope struct {
 	app   *v1alpha1.NexusApp
 	owner apply.Owner
 
-	// current is the current spec, rendered; nil when it is refused.
+	// current is the current spec, rendered; nil when it is refused, or when it is unseen:
+	// what it names of ConfigMaps cannot be read.
 	current *rendered
+	unseen  bool
 	// reading is what this reconcile has read of what the specs refer to, and references
 	// are those of the current spec.
 	reading    *refs.Reading
@@ -60,6 +62,8 @@ type rendered struct {
 	document   []byte
 	names      desired.Names
 	workflows  []v1alpha1.WorkflowStatus
+	// texts says whether the document holds what ConfigMaps of the user held.
+	texts bool
 }
 
 func newScope(app *v1alpha1.NexusApp) *scope {
@@ -140,7 +144,7 @@ func (s *scope) replicas() int32 {
 // observed is the scope as the status package sees it.
 func (s *scope) observed() status.Observed {
 	o := status.Observed{
-		Refused: problem(s.refused), Unresolved: problem(s.unresolved), Failed: problem(s.failed),
+		Refused: problem(s.refused), Unseen: s.unseen, Unresolved: problem(s.unresolved), Failed: problem(s.failed),
 		References: s.references.Count, Note: s.references.Note,
 		Deployment: s.deployment, Pods: s.pods, APIKeys: s.apiKeys(), Redis: s.redis,
 	}

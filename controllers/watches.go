@@ -88,6 +88,10 @@ func setup(ctx context.Context, mgr ctrl.Manager, options Options) (*Reconciler,
 
 // watch adds the controller, with all that has an app reconciled.
 func (r *Reconciler) watch(mgr ctrl.Manager) error {
+	configMaps, err := r.watchConfigMaps(mgr)
+	if err != nil {
+		return err
+	}
 	owned := builder.WithPredicates(changedByAnyone())
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("nexusapp").
@@ -101,6 +105,7 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 		Watches(&appsv1.Deployment{}, settled(appOfLabel), builder.WithPredicates(deploymentChanged())).
 		Watches(&corev1.Pod{}, settled(appOfLabel), builder.WithPredicates(podChanged())).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.appsOfSecret)).
+		WatchesRawSource(configMaps).
 		WatchesRawSource(source.Channel(r.wake, woken())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, ReconciliationTimeout: patience}).
 		Complete(r)
@@ -116,18 +121,19 @@ func newReconciler(mgr ctrl.Manager, options Options) (*Reconciler, error) {
 			return nil, fmt.Errorf("making a client: %w", err)
 		}
 	}
-	live := mgr.GetAPIReader()
+	live, followed := mgr.GetAPIReader(), newFollowed()
 	return &Reconciler{
 		Options: options,
 		Client:  mgr.GetClient(),
 		Live:    live,
 		Applier: &apply.Applier{Client: mgr.GetClient(), Live: live},
-		Resolver: &refs.Resolver{Metadata: mgr.GetCache(), Live: live,
+		Resolver: &refs.Resolver{Metadata: mgr.GetCache(), Live: live, Follow: followed.add,
 			Key: &refs.DigestKey{Live: live, Writer: mgr.GetClient(), Namespace: options.Namespace}},
-		Events:  mgr.GetEventRecorder("nexus.dev/operator"),
-		cluster: &clusterIssuer{get: options.getPath, own: func() []string { return tokenAudiences(mgr.GetConfig()) }},
-		redis:   &redisHealth{cache: mgr.GetCache(), ask: options.askPod, every: cmp.Or(options.askEvery, askEvery), unasked: make(chan struct{}, 1)},
-		wake:    make(chan event.TypedGenericEvent[types.NamespacedName]),
+		Events:   mgr.GetEventRecorder("nexus.dev/operator"),
+		followed: followed,
+		cluster:  &clusterIssuer{get: options.getPath, own: func() []string { return tokenAudiences(mgr.GetConfig()) }},
+		redis:    &redisHealth{cache: mgr.GetCache(), ask: options.askPod, every: cmp.Or(options.askEvery, askEvery), unasked: make(chan struct{}, 1)},
+		wake:     make(chan event.TypedGenericEvent[types.NamespacedName]),
 	}, nil
 }
 

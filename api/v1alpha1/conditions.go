@@ -48,6 +48,7 @@ const (
 
 	ReasonConfigMapNotFound      = "ConfigMapNotFound"
 	ReasonConfigMapInvalid       = "ConfigMapInvalid"
+	ReasonConfigMapForbidden     = "ConfigMapForbidden"
 	ReasonClusterKeysUnavailable = "ClusterKeysUnavailable"
 
 	ReasonMinimumReplicasReady = "MinimumReplicasReady"
@@ -105,7 +106,10 @@ const (
 	LabelDocument = "nexus.dev/document"
 	// LabelTemplate on a pod is a digest of the pod template that it was made of.
 	LabelTemplate = "nexus.dev/template"
+	// AnnotationDocument on a ControllerRevision names the ConfigMap with the document that
+	// its spec was rendered to. It holds what ConfigMaps of the user held at that time.
+	AnnotationDocument = "nexus.dev/rendered-document"
 	// AnnotationSecretsDigest on the pod template changes when the contents of a Secret
-	// of spec.auth do, which rolls the pods.
+	// of spec.auth or spec.secrets do, which rolls the pods.
 	AnnotationSecretsDigest = "nexus.dev/secrets-digest"
 )

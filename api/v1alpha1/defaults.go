@@ -24,6 +24,7 @@ func SetDefaults(spec *NexusAppSpec) {
 	}
 	setDefault(&spec.Limits.MaxConcurrentWorkflows, 200)
 	setDefault(&spec.Limits.RequestTimeoutSeconds, 60)
+	setDefault(&spec.Limits.ExecutionRetentionSeconds, DefaultExecutionRetentionSeconds)
 	setLoggingDefaults(spec)
 	setDefault(&spec.NetworkPolicy.Mode, NetworkPolicyManaged)
 	if spec.Disruption.MaxUnavailable == nil {
@@ -35,6 +36,10 @@ func SetDefaults(spec *NexusAppSpec) {
 		setWorkflowDefaults(&spec.Workflows[i], spec.Limits)
 	}
 }
+
+// DefaultExecutionRetentionSeconds is the default of
+// spec.limits.executionRetentionSeconds.
+const DefaultExecutionRetentionSeconds = 3600
 
 // DefaultReplicas is the number of pods of an app that sets none, when nothing
 // else has scaled it.

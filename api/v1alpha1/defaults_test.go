@@ -31,6 +31,7 @@ func TestDefaults(t *testing.T) {
 		{"input.policy", func(s *NexusAppSpec) any { return s.Input.Policy }, everywhere(InputStandard)},
 		{"limits.maxConcurrentWorkflows", func(s *NexusAppSpec) any { return s.Limits.MaxConcurrentWorkflows }, everywhere(int32(200))},
 		{"limits.requestTimeoutSeconds", func(s *NexusAppSpec) any { return s.Limits.RequestTimeoutSeconds }, everywhere(int32(60))},
+		{"limits.executionRetentionSeconds", func(s *NexusAppSpec) any { return s.Limits.ExecutionRetentionSeconds }, everywhere(int32(3600))},
 		{"networkPolicy.mode", func(s *NexusAppSpec) any { return s.NetworkPolicy.Mode }, everywhere(NetworkPolicyManaged)},
 		{"disruption.maxUnavailable", func(s *NexusAppSpec) any { return *s.Disruption.MaxUnavailable }, everywhere(intstr.FromInt32(1))},
 		{"rollout.progressDeadlineSeconds", func(s *NexusAppSpec) any { return s.Rollout.ProgressDeadlineSeconds }, everywhere(int32(300))},

@@ -65,9 +65,9 @@ func unmapped(p netip.Prefix) netip.Prefix {
 	return p
 }
 
-// EgressRules are what the pods may reach by spec.egress and for the keys of the
-// issuers. The entries have been validated: one that is not valid is left out.
-func EgressRules(auth Auth, egress Egress) []EgressRule {
+// EgressRules are what the pods may reach: by spec.egress, for the keys of the issuers,
+// and to post events. The entries have been validated: one that is not valid is left out.
+func EgressRules(auth Auth, egress Egress, events Events) []EgressRule {
 	var rules []EgressRule
 	for _, text := range egress.Allow {
 		if rule, err := ParseEgressRule(text); err == nil {
@@ -78,6 +78,9 @@ func EgressRules(auth Auth, egress Egress) []EgressRule {
 		if rule, ok := ruleOfURL(auth.JWT[i].FetchURL()); ok {
 			rules = append(rules, rule)
 		}
+	}
+	if rule, ok := ruleOfURL(events.Sink); ok {
+		rules = append(rules, rule)
 	}
 	return rules
 }

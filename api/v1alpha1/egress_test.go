@@ -48,10 +48,11 @@ func TestEgressRules(t *testing.T) {
 		{Issuer: "https://file.example.com", PublicKeySecretRef: &SecretKeyReference{}},
 		{Issuer: "login", HMACSecretRef: &SecretKeyReference{}},
 	}}
-	got := EgressRules(auth, Egress{Allow: []string{"pricing.shop.svc:443", "not valid"}})
+	got := EgressRules(auth, Egress{Allow: []string{"pricing.shop.svc:443", "not valid"}}, Events{Sink: "http://broker.events.svc/team-a"})
 	want := []EgressRule{
 		{Host: "pricing.shop.svc", Port: 443}, {Host: "id.example.com", Port: 443}, {Host: "keys.example.com", Port: 8443},
 		{Network: netip.MustParsePrefix("127.0.0.1/32"), Port: 9999}, {Host: "plain.example.com", Port: 80},
+		{Host: "broker.events.svc", Port: 80},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -127,6 +127,20 @@ type NexusAppSpec struct {
 	// +optional
 	Limits Limits `json:"limits,omitzero"`
 
+	// secrets are what workflows may use as $secrets.NAME and in the
+	// authentications of their calls. The pods read them as files, and follow
+	// their changes.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Secrets []WorkflowSecret `json:"secrets,omitempty"`
+
+	// events says what becomes of the events that workflows emit.
+	// +optional
+	Events Events `json:"events,omitzero"`
+
 	// workflows are what the app serves, keyed by name.
 	// +required
 	// +listType=map

@@ -141,6 +141,14 @@ type Limits struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3600
 	RequestTimeoutSeconds int32 `json:"requestTimeoutSeconds,omitempty"`
+
+	// executionRetentionSeconds is how long the status and the result of an
+	// asynchronous or streamed run, and the answer to an Idempotency-Key, are
+	// kept after the run has ended. Default: 3600.
+	// +optional
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=604800
+	ExecutionRetentionSeconds int32 `json:"executionRetentionSeconds,omitempty"`
 }
 
 // Logging sets how much the pods log, and in which form.
@@ -178,6 +186,7 @@ const (
 )
 
 // Workflow is one workflow and the policies that are its own.
+// +kubebuilder:validation:XValidation:rule="[has(self.definition), has(self.definitionText), has(self.definitionRef)].filter(x, x).size() == 1",message="a workflow has one definition: set exactly one of definition, definitionText and definitionRef",fieldPath=".definition",reason=FieldValueRequired
 type Workflow struct {
 	// name of the workflow, in lower-case letters, digits and dashes. It is
 	// part of the URL, and the definition's document.name must be the same.
@@ -221,16 +230,78 @@ type Workflow struct {
 	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
 
 	// definition is the workflow in the Open Workflow Specification DSL 1.0.3,
-	// at most 64 KiB. Supported so far: document, input.schema, input.from,
-	// output.schema, output.as, and do with set tasks, which may have if,
-	// input.from and output.as. Values are literals or jq expressions ${ ...
-	// }. Whatever else the language has is refused by name.
-	// +required
+	// at most 64 KiB. docs/workflows.md says what of the language is supported;
+	// whatever else it has is refused by name. YAML readers turn an unquoted on,
+	// off, yes or no into a boolean: quote it, or use definitionText.
+	// +optional
 	// +mapType=atomic
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:validation:XPreserveUnknownFields
-	Definition runtime.RawExtension `json:"definition,omitempty"`
+	Definition runtime.RawExtension `json:"definition,omitzero"`
+
+	// definitionText is the workflow as text, in YAML 1.2 or JSON, at most 64 KiB.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=65536
+	DefinitionText string `json:"definitionText,omitempty"`
+
+	// definitionRef names the entry of a ConfigMap with the workflow as text.
+	// The app follows its changes.
+	// +optional
+	DefinitionRef *DefinitionReference `json:"definitionRef,omitzero"`
+}
+
+// DefinitionReference says where the text of a definition is.
+type DefinitionReference struct {
+	// configMapRef names the ConfigMap's entry that holds the text.
+	// +required
+	ConfigMapRef ConfigMapKeyReference `json:"configMapRef,omitzero"`
+}
+
+// WorkflowSecret is a secret that workflows use by a name of their own.
+type WorkflowSecret struct {
+	// name by which definitions list it in use.secrets.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[a-zA-Z0-9]([-_a-zA-Z0-9]*[a-zA-Z0-9])?$')`,message="use letters, digits, dashes and underscores, with a letter or digit at both ends"
+	Name string `json:"name,omitempty"`
+
+	// secretRef names the Secret. With a key the secret is the text of that
+	// entry; without one it is an object with every entry of the Secret, such as
+	// the username and password of a kubernetes.io/basic-auth Secret.
+	// +required
+	SecretRef WorkflowSecretReference `json:"secretRef,omitzero"`
+}
+
+// WorkflowSecretReference names a Secret, or one entry of it.
+type WorkflowSecretReference struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')`,message="use lower-case letters, digits, dashes and dots, with a letter or digit at both ends"
+	Name string `json:"name,omitempty"`
+
+	// key is the entry. Default: all entries.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[-._a-zA-Z0-9]+$')`,message="use letters, digits, dashes, dots and underscores"
+	Key string `json:"key,omitempty"`
+}
+
+// Events says what becomes of the events that workflows emit.
+type Events struct {
+	// sink is the URL that every event is posted to, as a CloudEvent in the
+	// structured JSON form; a Knative broker for example. Default: events are
+	// the output of their emit task and go nowhere else.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^https?://[^/?#@\s]+(/[^?#\s]*)?$')`,message="write the sink as http://HOST:PORT/PATH or https://HOST/PATH, without user, query and fragment"
+	Sink string `json:"sink,omitempty"`
 }
 
 // Channel is a way to reach a workflow.

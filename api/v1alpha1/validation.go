@@ -1,12 +1,8 @@
 package v1alpha1
 
 import (
-	"encoding/json"
-	"fmt"
-	"maps"
 	"net/netip"
 	"regexp"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -16,6 +12,9 @@ import (
 const (
 	MaxDefinitionBytes  = 64 << 10
 	MaxDefinitionsBytes = 192 << 10
+	// MaxResourceBytes bounds what a document holds of an OpenAPI document that a
+	// definition names.
+	MaxResourceBytes = 256 << 10
 	// MaxInputBytes is the largest spec.input.maxBytes.
 	MaxInputBytes = 50 << 20
 )
@@ -45,6 +44,7 @@ func Validate(app *NexusApp) field.ErrorList {
 	errs = append(errs, validateDisruption(spec, path.Child("disruption", "maxUnavailable"))...)
 	errs = append(errs, validatePodMetadata(spec, path)...)
 	errs = append(errs, validateIngressFrom(&spec.NetworkPolicy.IngressFrom, path.Child("networkPolicy", "ingressFrom"))...)
+	errs = append(errs, validateEvents(&spec.Events, path.Child("events"))...)
 	errs = append(errs, validateWorkflows(spec, path.Child("workflows"))...)
 	return errs
 }
@@ -118,7 +118,6 @@ func validateMaxBytes(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 
 func validateWorkflows(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	total := 0
 	seen := map[string]bool{}
 	for i := range spec.Workflows {
 		w, at := &spec.Workflows[i], path.Index(i)
@@ -126,12 +125,7 @@ func validateWorkflows(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 			errs = append(errs, field.Duplicate(at.Child("name"), w.Name))
 		}
 		seen[w.Name] = true
-		total += len(w.Definition.Raw)
 		errs = append(errs, validateWorkflow(w, spec, at)...)
-	}
-	if total > MaxDefinitionsBytes {
-		errs = append(errs, field.Invalid(path, "",
-			fmt.Sprintf("the definitions have %d bytes as JSON, at most %d fit in one app: split it into several apps", total, MaxDefinitionsBytes)))
 	}
 	return append(errs, validateRoutes(spec.Workflows, path)...)
 }
@@ -157,36 +151,5 @@ func validateWorkflow(w *Workflow, spec *NexusAppSpec, at *field.Path) field.Err
 	if len(w.Authorization.AnyScope) > 0 && spec.Auth.Mode == AuthRequired && len(spec.Auth.JWT) == 0 {
 		errs = append(errs, field.Forbidden(at.Child("authorization", "anyScope"), "API keys have no scopes: list an issuer in spec.auth.jwt, or ask for a role with anyRole"))
 	}
-	definition := at.Child("definition")
-	if size := len(w.Definition.Raw); size > MaxDefinitionBytes {
-		errs = append(errs, field.Invalid(definition, "",
-			fmt.Sprintf("the definition has %d bytes as JSON, at most %d fit: split it into several workflows", size, MaxDefinitionBytes)))
-	}
-	var tree map[string]any
-	if err := json.Unmarshal(w.Definition.Raw, &tree); err != nil || tree == nil {
-		return append(errs, field.Invalid(definition, "", "a definition is an object with the keys document and do"))
-	}
-	return append(errs, validateYAMLBooleans(tree, definition)...)
-}
-
-// validateYAMLBooleans refuses the keys "true" and "false": kubectl reads YAML 1.1,
-// where on, off, yes, no, y and n are booleans, so that the key "on" of a definition
-// arrives here as "true" and would be misread silently.
-func validateYAMLBooleans(value any, path *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	switch v := value.(type) {
-	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			if key == "true" || key == "false" {
-				errs = append(errs, field.Invalid(path.Key(key), key,
-					"YAML 1.1 reads the unquoted keys on, off, yes, no, y and n as booleans: quote the key, for example \"on\":"))
-			}
-			errs = append(errs, validateYAMLBooleans(v[key], path.Child(key))...)
-		}
-	case []any:
-		for i, item := range v {
-			errs = append(errs, validateYAMLBooleans(item, path.Index(i))...)
-		}
-	}
-	return errs
+	return append(errs, validateSource(w, at)...)
 }

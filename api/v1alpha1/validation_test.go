@@ -33,7 +33,7 @@ func validate(app *NexusApp) []string {
 	app = app.DeepCopy()
 	SetDefaults(&app.Spec)
 	var fields []string
-	for _, err := range Validate(app) {
+	for _, err := range append(Validate(app), ValidateWritten(app)...) {
 		fields = append(fields, err.Field)
 	}
 	return fields
@@ -92,6 +92,23 @@ func TestValidateBorders(t *testing.T) {
 		{"definitions of a little more", func(a *NexusApp) { a.Spec.Workflows = several(64<<10, 64<<10, 64<<10, 10) }, "spec.workflows"},
 		{"no definition", func(a *NexusApp) { a.Spec.Workflows[0].Definition.Raw = nil }, "spec.workflows[0].definition"},
 		{"a definition that is a list", func(a *NexusApp) { a.Spec.Workflows[0].Definition.Raw = []byte(`[]`) }, "spec.workflows[0].definition"},
+		{"texts count too", func(a *NexusApp) {
+			a.Spec.Workflows = several(64<<10, 64<<10, 64<<10)
+			a.Spec.Workflows = append(a.Spec.Workflows, Workflow{Name: "text", DefinitionText: "do"})
+		}, "spec.workflows"},
+		{"a text of 64Ki", func(a *NexusApp) {
+			a.Spec.Workflows[0] = Workflow{Name: "text", DefinitionText: strings.Repeat("é", MaxDefinitionBytes/2)}
+		}, ""},
+		{"a text of a byte more", func(a *NexusApp) {
+			a.Spec.Workflows[0] = Workflow{Name: "text", DefinitionText: strings.Repeat("é", MaxDefinitionBytes/2) + "x"}
+		}, "spec.workflows[0].definitionText"},
+		{"a reference", func(a *NexusApp) { a.Spec.Workflows[0] = Workflow{Name: "ref", DefinitionRef: &DefinitionReference{}} }, ""},
+		{"two definitions", func(a *NexusApp) { a.Spec.Workflows[0].DefinitionText = "do" }, "spec.workflows[0].definition"},
+		{"the key false in a text", func(a *NexusApp) { a.Spec.Workflows[0] = Workflow{Name: "text", DefinitionText: `"false": 1`} }, ""},
+		{"a sink", func(a *NexusApp) { a.Spec.Events.Sink = "http://broker.knative-eventing.svc:8080/team-a/default" }, ""},
+		{"a sink at a port that there is not", func(a *NexusApp) { a.Spec.Events.Sink = "https://broker.example.com:99999" }, "spec.events.sink"},
+		{"a sink without a host", func(a *NexusApp) { a.Spec.Events.Sink = "https://:443/a" }, "spec.events.sink"},
+		{"a sink that is no URL", func(a *NexusApp) { a.Spec.Events.Sink = "https://a b/" }, "spec.events.sink"},
 		{"two workflows of one name", func(a *NexusApp) { a.Spec.Workflows = append(a.Spec.Workflows, workflow("echo")) }, "spec.workflows[1].name"},
 		{"one risk twice", func(a *NexusApp) {
 			a.Spec.AcknowledgedRisks = append(a.Spec.AcknowledgedRisks, a.Spec.AcknowledgedRisks...)

@@ -23,9 +23,13 @@ func (b *builder) controllerRevision() (*appsv1.ControllerRevision, error) {
 	if err != nil {
 		return nil, err
 	}
+	meta := b.meta(RevisionName(b.App.Name, data))
+	if b.Texts { // the spec alone would not say what was accepted
+		meta.Annotations = map[string]string{v1alpha1.AnnotationDocument: b.names.ConfigMap}
+	}
 	return &appsv1.ControllerRevision{
 		TypeMeta:   typeMeta(appsv1.SchemeGroupVersion, "ControllerRevision"),
-		ObjectMeta: b.meta(RevisionName(b.App.Name, data)),
+		ObjectMeta: meta,
 		Data:       runtime.RawExtension{Raw: data},
 		Revision:   b.Generation,
 	}, nil

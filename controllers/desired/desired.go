@@ -42,6 +42,8 @@ type Input struct {
 	SecretsRecord string
 	// RedisPorts are the ports that the pods reach Redis at; empty without spec.redis.
 	RedisPorts []uint16
+	// Texts says whether the document holds what ConfigMaps of the user held.
+	Texts bool
 	// OperatorNamespace is where the operator's pods run.
 	OperatorNamespace string
 	// PodIDs says who chooses the numeric ids of the pods.

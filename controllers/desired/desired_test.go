@@ -15,8 +15,8 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/controllers/desired"
+	"github.com/nexus-operator/nexus-operator/runtime/compile"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
-	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/*.out.yaml")
@@ -30,6 +30,8 @@ type goldenInput struct {
 	RedisPorts    []uint16              `json:"redisPorts"`
 	Cluster       *config.ClusterIssuer `json:"cluster"`
 	PodIDs        desired.PodIDs        `json:"podIDs"`
+	// ConfigMaps are texts by name and entry.
+	ConfigMaps map[string]map[string]string `json:"configMaps"`
 }
 
 func readInput(t *testing.T, path string) desired.Input {
@@ -42,7 +44,11 @@ func readInput(t *testing.T, path string) desired.Input {
 	if err := yaml.UnmarshalStrict(raw, &g); err != nil {
 		t.Fatal(err)
 	}
-	document, errs := config.FromApp(&g.App)
+	asked := false
+	document, errs := config.FromApp(&g.App, func(e config.Entry) (string, error) {
+		asked = true
+		return g.ConfigMaps[e.ConfigMap][e.Key], nil
+	})
 	if len(errs) > 0 {
 		t.Fatalf("the app is refused: %v", errs.ToAggregate())
 	}
@@ -55,7 +61,7 @@ func readInput(t *testing.T, path string) desired.Input {
 		App: &g.App, Generation: 7, Document: rendered, RuntimeImage: "ghcr.io/nexus-operator/runtime:v0.1.0",
 		Replicas: v1alpha1.DefaultReplicas(g.App.Spec.Environment), PodIDs: g.PodIDs,
 		SecretsDigest: g.SecretsDigest, SecretsRecord: g.SecretsRecord,
-		RedisPorts: g.RedisPorts, OperatorNamespace: "nexus-system",
+		RedisPorts: g.RedisPorts, OperatorNamespace: "nexus-system", Texts: asked,
 	}
 	if g.App.Spec.Replicas != nil {
 		in.Replicas = *g.App.Spec.Replicas
@@ -116,11 +122,8 @@ func checkDocument(t *testing.T, in desired.Input, objects []desired.Object) {
 	if err != nil {
 		t.Fatalf("the runtime refuses the document: %v", err)
 	}
-	for i := range document.Workflows {
-		w := &document.Workflows[i]
-		if _, problems := workflow.Compile(w.Name, w.Definition.Raw); len(problems) > 0 {
-			t.Errorf("workflow %s does not compile: %v", w.Name, problems)
-		}
+	if _, problems := compile.App(&document); len(problems) > 0 {
+		t.Errorf("the workflows do not compile: %v", problems)
 	}
 	if document.Name != in.App.Name {
 		t.Errorf("the document is of %q, want %q", document.Name, in.App.Name)
@@ -159,7 +162,7 @@ func TestScalingChangesNoPod(t *testing.T) {
 	for _, replicas := range []int32{2, 9} {
 		in := readInput(t, "testdata/production.in.yaml")
 		in.App.Spec.Replicas, in.Replicas = &replicas, replicas
-		document, errs := config.FromApp(in.App)
+		document, errs := config.FromApp(in.App, nil)
 		if len(errs) > 0 {
 			t.Fatal(errs.ToAggregate())
 		}

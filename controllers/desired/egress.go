@@ -27,8 +27,8 @@ func publicRanges() []networkingv1.NetworkPolicyPeer {
 	}
 }
 
-// egress is what the pods may reach: names, Redis, what spec.egress lists, and the keys
-// of issuers. The same rules are always the same list, whatever their order.
+// egress is what the pods may reach: names, Redis, what spec.egress lists, the keys of
+// issuers, and the sink of events. The same rules are always the same list, whatever their order.
 func (b *builder) egress() []networkingv1.NetworkPolicyEgressRule {
 	// 53 is DNS; 5353 is where OpenShift's DNS pods listen behind their Service.
 	out := []networkingv1.NetworkPolicyEgressRule{{Ports: append(udp(53, 5353), tcp(53, 5353)...)}}
@@ -38,7 +38,7 @@ func (b *builder) egress() []networkingv1.NetworkPolicyEgressRule {
 	}
 	var public []uint16
 	namespaces, networks := map[string]bool{}, map[netip.Prefix][]uint16{}
-	for _, rule := range v1alpha1.EgressRules(b.spec.Auth, b.spec.Egress) {
+	for _, rule := range v1alpha1.EgressRules(b.spec.Auth, b.spec.Egress, b.spec.Events) {
 		namespace, inside := serviceNamespace(rule)
 		switch {
 		case ownMachine(rule): // within the pod, where no policy applies

@@ -75,6 +75,9 @@ func MountedSecrets(spec *v1alpha1.NexusAppSpec) []string {
 		entry(&spec.Redis.URLSecretRef)
 		entry(spec.Redis.CASecretRef)
 	}
+	for i := range spec.Secrets {
+		mount(spec.Secrets[i].SecretRef.Name)
+	}
 	return names
 }
 

@@ -28,6 +28,8 @@ const (
 	RedisTLSURL Use = "RedisTLSURL"
 	// RedisCA is an entry with the authorities for Redis's own certificate.
 	RedisCA Use = "RedisCA"
+	// WorkflowSecret is what workflows use: an entry, or all entries.
+	WorkflowSecret Use = "WorkflowSecret"
 	// ImagePull is a Secret that the kubelet pulls the image with. It only has to exist.
 	ImagePull Use = "ImagePull"
 )
@@ -67,6 +69,10 @@ func Of(spec *v1alpha1.NexusAppSpec) []Reference {
 		entry("spec.redis.urlSecretRef", &spec.Redis.URLSecretRef, url)
 		entry("spec.redis.caSecretRef", spec.Redis.CASecretRef, RedisCA)
 	}
+	for i := range spec.Secrets {
+		ref := &spec.Secrets[i].SecretRef
+		out = append(out, Reference{Field: fmt.Sprintf("spec.secrets[%d].secretRef", i), Secret: ref.Name, Key: ref.Key, Use: WorkflowSecret})
+	}
 	for i, s := range spec.ImagePullSecrets {
 		out = append(out, Reference{Field: fmt.Sprintf("spec.imagePullSecrets[%d]", i), Secret: s.Name, Use: ImagePull})
 	}
@@ -86,7 +92,7 @@ func SecretNames(spec *v1alpha1.NexusAppSpec) []string {
 // runtime connects with new ones first, and new pods, which have no connection yet, could
 // not work with wrong ones.
 func (u Use) rolls() bool {
-	return u == APIKeys || u == PublicKeys || u == HMACKeys
+	return u == APIKeys || u == PublicKeys || u == HMACKeys || u == WorkflowSecret
 }
 
 // mounted returns the references that the pods mount, by Secret, and the Secrets in the

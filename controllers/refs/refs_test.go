@@ -116,6 +116,10 @@ func TestRecords(t *testing.T) {
 	if (Records{"a": {Digest: "11"}, "b": {Digest: "33"}}).Digest(spec) == records.Digest(spec) {
 		t.Error("a Secret that Redis and an issuer need does not roll the pods")
 	}
+	workflows := &v1alpha1.NexusAppSpec{Secrets: []v1alpha1.WorkflowSecret{{Name: "x", SecretRef: v1alpha1.WorkflowSecretReference{Name: "d"}}}}
+	if (Records{"d": {Digest: "44"}}).Digest(workflows) == (Records{"d": {Digest: "55"}}).Digest(workflows) {
+		t.Error("a Secret of the workflows does not roll the pods")
+	}
 	if digest := (Records{"c": {Digest: "33"}}).Digest(&v1alpha1.NexusAppSpec{Redis: spec.Redis}); digest != "" {
 		t.Errorf("with nothing but Redis there is the digest %q", digest)
 	}
@@ -143,6 +147,10 @@ func TestOf(t *testing.T) {
 			URLSecretRef: v1alpha1.SecretKeyReference{Name: "redis", Key: "url"},
 			CASecretRef:  &v1alpha1.SecretKeyReference{Name: "tokens", Key: "ca.crt"},
 		},
+		Secrets: []v1alpha1.WorkflowSecret{
+			{Name: "pricing", SecretRef: v1alpha1.WorkflowSecretReference{Name: "pricing", Key: "token"}},
+			{Name: "login", SecretRef: v1alpha1.WorkflowSecretReference{Name: "login"}},
+		},
 		ImagePullSecrets: []v1alpha1.LocalReference{{Name: "registry"}, {Name: "keys"}},
 	}
 	var fields []string
@@ -151,15 +159,16 @@ func TestOf(t *testing.T) {
 	}
 	want := "spec.auth.apiKeys.secretRef=keys/:APIKeys spec.auth.jwt[0].publicKeySecretRef=tokens/pub:PublicKeys " +
 		"spec.auth.jwt[2].hmacSecretRef=tokens/hmac:HMACKeys spec.redis.urlSecretRef=redis/url:RedisTLSURL spec.redis.caSecretRef=tokens/ca.crt:RedisCA " +
+		"spec.secrets[0].secretRef=pricing/token:WorkflowSecret spec.secrets[1].secretRef=login/:WorkflowSecret " +
 		"spec.imagePullSecrets[0]=registry/:ImagePull spec.imagePullSecrets[1]=keys/:ImagePull"
 	if got := strings.Join(fields, " "); got != want {
 		t.Errorf("the references are\n%s, want\n%s", got, want)
 	}
-	if got := fmt.Sprint(SecretNames(spec)); got != "[keys redis registry tokens]" {
+	if got := fmt.Sprint(SecretNames(spec)); got != "[keys login pricing redis registry tokens]" {
 		t.Errorf("the spec names %s", got)
 	}
-	for _, missing := range []string{"keys", "tokens", "redis", "registry"} {
-		records := Records{"keys": {}, "tokens": {}, "redis": {}, "registry": {}}
+	for _, missing := range []string{"keys", "tokens", "redis", "pricing", "login", "registry"} {
+		records := Records{"keys": {}, "tokens": {}, "redis": {}, "pricing": {}, "login": {}, "registry": {}}
 		delete(records, missing)
 		if got, want := records.Complete(spec), missing == "registry"; got != want {
 			t.Errorf("without %s the records are complete: %v, want %v", missing, got, want)
@@ -173,11 +182,13 @@ func TestMissingSecretNamesWhatToCreate(t *testing.T) {
 		references []Reference
 		want       string
 	}{
-		"API keys":    {[]Reference{{Secret: "s", Use: APIKeys}}, `create it with 'nexus keys new --client NAME --secret-name s', the`},
-		"a pull":      {[]Reference{{Secret: "s", Use: ImagePull}}, `create it, the app then follows by itself`},
-		"Redis":       {[]Reference{{Secret: "s", Key: "url", Use: RedisURL}}, `create it with entry "url": rediss://USER:PASSWORD@HOST:PORT, the`},
-		"Redis's CA":  {[]Reference{{Secret: "s", Key: "ca", Use: RedisCA}}, `entry "ca": the PEM certificates`},
-		"public keys": {[]Reference{{Secret: "s", Key: "pub", Use: PublicKeys}}, `entry "pub": the issuer's public keys, in PEM or as a JWK set`},
+		"API keys":              {[]Reference{{Secret: "s", Use: APIKeys}}, `create it with 'nexus keys new --client NAME --secret-name s', the`},
+		"an entry of workflows": {[]Reference{{Secret: "s", Key: "t", Use: WorkflowSecret}}, `create it with entry "t": the secret that workflows use, as text, the`},
+		"all of one":            {[]Reference{{Secret: "s", Use: WorkflowSecret}}, `create it with the entries that workflows use, the`},
+		"a pull":                {[]Reference{{Secret: "s", Use: ImagePull}}, `create it, the app then follows by itself`},
+		"Redis":                 {[]Reference{{Secret: "s", Key: "url", Use: RedisURL}}, `create it with entry "url": rediss://USER:PASSWORD@HOST:PORT, the`},
+		"Redis's CA":            {[]Reference{{Secret: "s", Key: "ca", Use: RedisCA}}, `entry "ca": the PEM certificates`},
+		"public keys":           {[]Reference{{Secret: "s", Key: "pub", Use: PublicKeys}}, `entry "pub": the issuer's public keys, in PEM or as a JWK set`},
 		"two entries": {[]Reference{{Secret: "s", Key: "url", Use: RedisTLSURL}, {Secret: "s", Key: "hmac", Use: HMACKeys}, {Secret: "s", Key: "hmac", Use: HMACKeys}},
 			`create it with entry "url": rediss://USER:PASSWORD@HOST:PORT; entry "hmac": at least 32 random bytes, as 'openssl rand -base64 48' prints, the`},
 	} {
@@ -241,5 +252,31 @@ func TestExpiriesAreBounded(t *testing.T) {
 	}
 	if _, known := (Records{}).Expiry(spec); known {
 		t.Error("the dates of a Secret that was never read are known")
+	}
+}
+
+// Workflows use text: an entry, or every entry of a Secret.
+func TestCheckWorkflowSecrets(t *testing.T) {
+	for name, c := range map[string]struct {
+		key  string
+		data map[string][]byte
+		want string
+	}{
+		"an entry":             {"token", map[string][]byte{"token": []byte("é"), "more": {0xff}}, ""},
+		"an empty entry":       {"token", map[string][]byte{"token": {}}, ""},
+		"all entries":          {"", map[string][]byte{"username": []byte("u"), "password": []byte("do-not-tell")}, ""},
+		"no entry":             {"", nil, `spec.secrets[0].secretRef.name: Secret "login" has no entry: add those that workflows use`},
+		"a missing entry":      {"token", map[string][]byte{"other": nil}, `spec.secrets[0].secretRef.key: Secret "login" has no entry "token": add it, or name the entry that holds the secret of the workflows`},
+		"an entry of bytes":    {"token", map[string][]byte{"token": []byte("do-not-tell\xff")}, `spec.secrets[0].secretRef: entry "token" of Secret "login": is not text in UTF-8`},
+		"bytes in one of them": {"", map[string][]byte{"a": []byte("do-not-tell"), "b": []byte("do-not-tell\xff")}, `spec.secrets[0].secretRef: entry "b" of Secret "login": is not text in UTF-8`},
+	} {
+		var record Record
+		err := record.check(Reference{Field: "spec.secrets[0].secretRef", Secret: "login", Key: c.key, Use: WorkflowSecret}, c.data, time.Now())
+		switch {
+		case (err != nil) != (c.want != ""):
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		case err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "do-not-tell")):
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
@@ -24,6 +25,9 @@ type Resolver struct {
 	Live client.Reader
 	// Key is the key of the digests.
 	Key *DigestKey
+	// Follow, when not nil, is told of each ConfigMap before it is read for an app: what
+	// happens to it from then on matters to the app.
+	Follow func(app types.NamespacedName, configMap string)
 }
 
 // Reading is one look at what one app refers to, for the time of a reconcile. What it
@@ -36,6 +40,8 @@ type Reading struct {
 	records Records
 	secrets map[string]read[*corev1.Secret]
 	maps    map[string]read[*corev1.ConfigMap]
+	// texts is how many entries of ConfigMaps were asked for by Text.
+	texts int
 }
 
 // read is what reading an object came to.
@@ -54,7 +60,7 @@ func (r *Resolver) Read(app *v1alpha1.NexusApp, records Records) *Reading {
 // Resolve looks at every reference of a spec of the app. An error is the API server's
 // and worth another try.
 func (r *Reading) Resolve(ctx context.Context, spec *v1alpha1.NexusAppSpec) (Resolved, error) {
-	out := Resolved{Count: len(Of(spec)), Records: Records{}}
+	out := Resolved{Count: len(Of(spec)) + r.texts, Records: Records{}}
 	bySecret, order := mounted(spec)
 	var notes []string
 	for _, secret := range order {
@@ -143,8 +149,11 @@ func (r *Reading) resolveSecret(ctx context.Context, name string, references []R
 // check looks at what a reference names in a Secret, and adds to the record what is to
 // be remembered of it. The error is the user's: it says what to write where.
 func (r *Record) check(reference Reference, data map[string][]byte, now time.Time) error {
-	if reference.Use == APIKeys {
+	switch {
+	case reference.Use == APIKeys:
 		return r.checkAPIKeys(reference, data, now)
+	case reference.Use == WorkflowSecret && reference.Key == "":
+		return checkTexts(reference, data)
 	}
 	value, ok := data[reference.Key]
 	if !ok {
@@ -159,6 +168,8 @@ func (r *Record) check(reference Reference, data map[string][]byte, now time.Tim
 		_, _, err = jwk.ParseSecrets(value)
 	case RedisURL, RedisTLSURL:
 		r.Ports, err = redisPorts(value, reference.Use)
+	case WorkflowSecret:
+		err = checkText(value)
 	default:
 		err = checkCertificates(value)
 	}
@@ -171,15 +182,17 @@ func (r *Record) check(reference Reference, data map[string][]byte, now time.Tim
 var purposes = map[Use]string{
 	PublicKeys: "the issuer's public keys", HMACKeys: "the secret of the signatures",
 	RedisURL: "the URL of Redis", RedisTLSURL: "the URL of Redis", RedisCA: "the certificates of Redis's authorities",
+	WorkflowSecret: "the secret of the workflows",
 }
 
 // examples are what a Secret that has to be made holds in an entry.
 var examples = map[Use]string{
-	PublicKeys:  "the issuer's public keys, in PEM or as a JWK set",
-	HMACKeys:    "at least 32 random bytes, as 'openssl rand -base64 48' prints",
-	RedisURL:    "rediss://USER:PASSWORD@HOST:PORT",
-	RedisTLSURL: "rediss://USER:PASSWORD@HOST:PORT",
-	RedisCA:     "the PEM certificates of Redis's authorities",
+	PublicKeys:     "the issuer's public keys, in PEM or as a JWK set",
+	HMACKeys:       "at least 32 random bytes, as 'openssl rand -base64 48' prints",
+	RedisURL:       "rediss://USER:PASSWORD@HOST:PORT",
+	RedisTLSURL:    "rediss://USER:PASSWORD@HOST:PORT",
+	RedisCA:        "the PEM certificates of Redis's authorities",
+	WorkflowSecret: "the secret that workflows use, as text",
 }
 
 // resolveImagePull only asks whether the Secret exists.
@@ -250,7 +263,11 @@ func contents(references []Reference) string {
 		if r.Use == APIKeys {
 			return fmt.Sprintf(" with 'nexus keys new --client NAME --secret-name %s'", r.Secret)
 		}
-		if entry := fmt.Sprintf("entry %q: %s", r.Key, examples[r.Use]); r.Use != ImagePull && !slices.Contains(entries, entry) {
+		entry := fmt.Sprintf("entry %q: %s", r.Key, examples[r.Use])
+		if r.Key == "" {
+			entry = "the entries that workflows use"
+		}
+		if r.Use != ImagePull && !slices.Contains(entries, entry) {
 			entries = append(entries, entry)
 		}
 	}

@@ -18,6 +18,10 @@ func (s *summary) setAccepted() {
 		s.set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, p.Reason, p.Message+" ("+s.earlier()+")")
 		return
 	}
+	if s.Unseen {
+		s.set(v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "some workflows cannot be read: see ReferencesResolved")
+		return
+	}
 	s.set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the spec is valid and every workflow compiles")
 }
 
@@ -118,7 +122,11 @@ func (s *summary) setReady() {
 			s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, s.Failed.Reason, s.Failed.Message)
 			return
 		}
-		if c := meta.FindStatusCondition(s.status.Conditions, kind); c.Status != metav1.ConditionTrue {
+		c := meta.FindStatusCondition(s.status.Conditions, kind)
+		if kind == v1alpha1.ConditionAccepted && c.Status == metav1.ConditionUnknown && s.Unresolved != nil {
+			continue // the references are why
+		}
+		if c.Status != metav1.ConditionTrue {
 			s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, c.Reason, c.Message)
 			return
 		}

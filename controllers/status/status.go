@@ -22,6 +22,9 @@ type Observed struct {
 	Now metav1.Time
 	// Refused is why the current generation is not accepted; nil when it is.
 	Refused *Problem
+	// Unseen says that it cannot be judged, since ConfigMaps that it names of its workflows
+	// cannot be read.
+	Unseen bool
 	// Unresolved is why its references cannot be used; nil when they can.
 	Unresolved *Problem
 	// References is the number of references of the current generation, and Note what is

@@ -104,6 +104,15 @@ func TestConditions(t *testing.T) {
 			{v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidSpec, "spec.x: no"},
 			{v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec, "spec.x: no"},
 		}},
+		"a workflow that cannot be read": {func(o *status.Observed) {
+			o.Unseen = true
+			o.Unresolved = &status.Problem{Reason: v1alpha1.ReasonConfigMapNotFound, Message: "create it", Remedy: status.RemedyWait}
+		}, []want{
+			{v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "see ReferencesResolved"},
+			{v1alpha1.ConditionReferencesResolved, metav1.ConditionFalse, v1alpha1.ReasonConfigMapNotFound, "create it (what is deployed keeps serving)"},
+			{v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonConfigMapNotFound, "create it"},
+			{v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonWaitingForInput, "create it"},
+		}},
 		"nothing named": {func(o *status.Observed) { o.References = 0 }, []want{
 			{v1alpha1.ConditionReferencesResolved, metav1.ConditionTrue, v1alpha1.ReasonNoReferences, ""},
 		}},

@@ -9,6 +9,8 @@ import (
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/authz"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/egress"
+	"github.com/nexus-operator/nexus-operator/runtime/openapi"
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
@@ -19,19 +21,19 @@ type Workflow struct {
 	Condition *authz.Condition
 }
 
-// Workflows compiles the workflows of an app, in their order. Every problem is
-// returned, with its field and, within a definition, its JSON pointer; the result is of
-// use only when there is none.
-func Workflows(list []v1alpha1.Workflow) ([]Workflow, []config.Problem) {
-	out := make([]Workflow, len(list))
+// App compiles the workflows of an app, in their order, against what else its document
+// says. Every problem is returned, with its field and, within a definition, its JSON
+// pointer; the result is of use only when there is none.
+func App(doc *config.Document) ([]Workflow, []config.Problem) {
+	env := environment(doc)
+	out := make([]Workflow, len(doc.Workflows))
+	programs := make([]*workflow.Program, len(doc.Workflows))
 	var problems []config.Problem
-	for i := range list {
-		w, at := &list[i], fmt.Sprintf("spec.workflows[%d]", i)
-		program, found := workflow.Compile(w.Name, w.Definition.Raw)
-		for _, p := range found {
-			problems = append(problems, config.Problem{Field: at + ".definition" + p.Pointer, Message: p.Message})
-		}
-		out[i].Program = program
+	for i := range doc.Workflows {
+		w, at := &doc.Workflows[i], fmt.Sprintf("spec.workflows[%d]", i)
+		program, found := workflow.Compile(w.Name, w.Definition.Raw, env)
+		problems = append(problems, within(at, found)...)
+		programs[i], out[i].Program = program, program
 		if w.Authorization.When == "" {
 			continue
 		}
@@ -41,5 +43,38 @@ func Workflows(list []v1alpha1.Workflow) ([]Workflow, []config.Problem) {
 		}
 		out[i].Condition = condition
 	}
+	for i, found := range workflow.Link(programs) {
+		problems = append(problems, within(fmt.Sprintf("spec.workflows[%d]", i), found)...)
+	}
 	return out, problems
+}
+
+// within are the problems of the definition of a workflow.
+func within(at string, found []workflow.Problem) []config.Problem {
+	var problems []config.Problem
+	for _, p := range found {
+		problems = append(problems, config.Problem{Field: at + ".definition" + p.Pointer, Message: p.Message})
+	}
+	return problems
+}
+
+// environment is what definitions are compiled against. What may be reached is judged by
+// the guard that the runtime makes its calls through.
+func environment(doc *config.Document) workflow.Environment {
+	guard := egress.New(egress.Options{Rules: v1alpha1.EgressRules(doc.Auth, doc.Egress, doc.Events)})
+	texts := make(map[string]string, len(doc.Resources))
+	for _, r := range doc.Resources {
+		texts[r.Name] = r.Content
+	}
+	library := openapi.NewLibrary(texts)
+	env := workflow.Environment{
+		Reach: guard.Check,
+		Operation: func(document, operationID string) error {
+			return library.Check(document, operationID, guard.Check)
+		},
+	}
+	for _, s := range doc.Secrets {
+		env.Secrets = append(env.Secrets, s.Name)
+	}
+	return env
 }

@@ -43,10 +43,22 @@ type Document struct {
 	Trust             v1alpha1.Trust              `json:"trust,omitzero"`
 	Limits            v1alpha1.Limits             `json:"limits"`
 	Logging           v1alpha1.Logging            `json:"logging"`
+	Secrets           []v1alpha1.WorkflowSecret   `json:"secrets,omitempty"`
+	Events            v1alpha1.Events             `json:"events,omitzero"`
 	Workflows         []v1alpha1.Workflow         `json:"workflows"`
+	// Resources are the documents that the workflows name, by the names they use.
+	Resources []Resource `json:"resources,omitempty"`
 	// Cluster is the issuer of the cluster's own tokens. It is set exactly when
 	// NeedsCluster says so, by whoever renders the document.
 	Cluster *ClusterIssuer `json:"cluster,omitempty"`
+}
+
+// Resource is a document that workflows name, such as an OpenAPI document.
+type Resource struct {
+	// Name is what definitions write: configmap:NAME/KEY.
+	Name string `json:"name"`
+	// Content is the text of the document.
+	Content string `json:"content"`
 }
 
 // ClusterIssuer is what verifying the cluster's own tokens takes.
@@ -62,23 +74,41 @@ func (d *Document) NeedsCluster() bool {
 	return slices.ContainsFunc(d.Auth.JWT, func(j v1alpha1.JWTIssuer) bool { return j.Issuer == v1alpha1.KubernetesIssuer })
 }
 
-// FromApp renders the document of an app. Defaults are filled in first; the error
-// list names every field that the rules of the API refuse, and then the document is
-// the zero value. The app is not changed.
-func FromApp(app *v1alpha1.NexusApp) (Document, field.ErrorList) {
+// FromApp renders the document of an app. Defaults are filled in first, and every
+// definition becomes JSON, wherever the app has it: source returns what ConfigMaps hold.
+// The error list names every field that the rules of the API refuse, and, as IsReference
+// tells, every entry of a ConfigMap that cannot be used; then the document is the zero
+// value. The app is not changed.
+func FromApp(app *v1alpha1.NexusApp, source Source) (Document, field.ErrorList) {
+	d, errs := Draft(app, source)
+	if len(errs) > 0 {
+		return Document{}, errs
+	}
+	return d, nil
+}
+
+// Draft is FromApp for who wants to find every problem at once: beside the errors there
+// is as much of the document as there can be. A definition that cannot be had is empty.
+func Draft(app *v1alpha1.NexusApp, source Source) (Document, field.ErrorList) {
 	app = app.DeepCopy()
 	spec := &app.Spec
 	v1alpha1.SetDefaults(spec)
-	if errs := v1alpha1.Validate(app); len(errs) > 0 {
-		return Document{}, errs
+	for i := range spec.Workflows {
+		// Whoever loads the document judges this form.
+		if sorted, err := sortedJSON(spec.Workflows[i].Definition.Raw); err == nil {
+			spec.Workflows[i].Definition.Raw = sorted
+		}
 	}
+	errs := append(v1alpha1.Validate(app), v1alpha1.ValidateWritten(app)...)
+	resources, unresolved := resolve(spec.Workflows, source)
 	return Document{
 		Version: Version, Name: app.Name, Namespace: app.Namespace, Environment: spec.Environment,
 		AcknowledgedRisks: spec.AcknowledgedRisks,
 		Auth:              spec.Auth, RateLimit: spec.RateLimit, Input: spec.Input, Limits: spec.Limits,
 		Redis: spec.Redis, Egress: spec.Egress, Trust: spec.Trust,
-		Logging: spec.Logging, Workflows: spec.Workflows,
-	}, nil
+		Logging: spec.Logging, Secrets: spec.Secrets, Events: spec.Events, Workflows: spec.Workflows,
+		Resources: resources,
+	}, append(errs, unresolved...)
 }
 
 // Marshal renders the document in its canonical form: the same document is always
@@ -90,29 +120,49 @@ func (d *Document) Marshal() ([]byte, error) {
 		return nil, fmt.Errorf("rendering the runtime document: %w", err)
 	}
 	if len(raw) > MaxBytes {
-		return nil, fmt.Errorf("the runtime document has %d bytes, at most %d fit: shorten the workflow definitions", len(raw), MaxBytes)
+		return nil, fmt.Errorf("the runtime document has %d bytes, at most %d fit: shorten the workflow definitions and the OpenAPI documents that they name, or split the app", len(raw), MaxBytes)
 	}
 	return raw, nil
 }
 
-// canonical returns a copy whose definitions have sorted keys.
+// canonical returns a copy whose definitions have sorted keys, without the defaults of
+// fields that documents of this version did not always have.
 func (d *Document) canonical() *Document {
 	out := *d
+	if out.Limits.ExecutionRetentionSeconds == v1alpha1.DefaultExecutionRetentionSeconds {
+		out.Limits.ExecutionRetentionSeconds = 0
+	}
 	out.Workflows = make([]v1alpha1.Workflow, len(d.Workflows))
 	for i := range d.Workflows {
 		d.Workflows[i].DeepCopyInto(&out.Workflows[i])
-		raw := d.Workflows[i].Definition.Raw
-		dec := json.NewDecoder(bytes.NewReader(raw))
-		dec.UseNumber()
-		var tree any
-		if dec.Decode(&tree) != nil {
-			continue // Marshal reports what is not JSON
-		}
-		if sorted, err := json.Marshal(tree); err == nil {
+		if sorted, err := sortedJSON(d.Workflows[i].Definition.Raw); err == nil { // Marshal reports what is not JSON
 			out.Workflows[i].Definition.Raw = sorted
 		}
 	}
 	return &out
+}
+
+// sortedJSON is a value in JSON, without spaces and with sorted keys.
+func sortedJSON(raw []byte) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var tree any
+	if err := dec.Decode(&tree); err != nil {
+		return nil, err
+	}
+	return compactJSON(tree)
+}
+
+// compactJSON is a value in JSON as short as it can be: the size of a definition does
+// not depend on how its text spells it.
+func compactJSON(tree any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(tree); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
 // Hash is the hexadecimal SHA-256 of a rendered document.
@@ -141,15 +191,24 @@ func Load(raw []byte, wantHash string) (Document, error) {
 		return Document{}, fmt.Errorf("reading the runtime document: version %d, this image reads version %d: use an image that matches the operator", d.Version, Version)
 	}
 	for i := range d.Workflows {
+		definition := &d.Workflows[i].Definition
+		if len(definition.Raw) == 0 {
+			continue // the rules say so
+		}
+		var tree any
+		if strict, err := kjson.UnmarshalStrict(definition.Raw, &tree); err != nil || len(strict) > 0 {
+			return Document{}, fmt.Errorf("reading the runtime document: definition of workflow %q: %w", d.Workflows[i].Name, errors.Join(append(strict, err)...))
+		}
 		// The document is indented for people; a definition's size is that of its JSON.
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, d.Workflows[i].Definition.Raw); err != nil {
+		if definition.Raw, err = sortedJSON(definition.Raw); err != nil {
 			return Document{}, fmt.Errorf("reading the runtime document: definition of workflow %q: %w", d.Workflows[i].Name, err)
 		}
-		d.Workflows[i].Definition.Raw = compact.Bytes()
 	}
 	if err := d.validate(); err != nil {
 		return Document{}, fmt.Errorf("the runtime document cannot be enforced: %w", err)
+	}
+	if d.Limits.ExecutionRetentionSeconds == 0 {
+		d.Limits.ExecutionRetentionSeconds = v1alpha1.DefaultExecutionRetentionSeconds
 	}
 	return d, nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/yaml"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 )
@@ -25,20 +26,26 @@ var manifests = map[string]string{
 
 func readApp(tb testing.TB, path string) *v1alpha1.NexusApp {
 	tb.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	app, problems := ReadManifest(raw)
+	app, problems := ReadManifest(readFile(tb, path))
 	if len(problems) > 0 {
 		tb.Fatalf("%s: %v", path, problems)
 	}
 	return app
 }
 
+func readFile(tb testing.TB, path string) []byte {
+	tb.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return raw
+}
+
+// render renders an app, with the ConfigMaps that stand beside the manifest full.
 func render(tb testing.TB, app *v1alpha1.NexusApp) []byte {
 	tb.Helper()
-	d, errs := FromApp(app)
+	d, errs := FromApp(app, beside(tb))
 	if len(errs) > 0 {
 		tb.Fatal(errs)
 	}
@@ -47,6 +54,32 @@ func render(tb testing.TB, app *v1alpha1.NexusApp) []byte {
 		tb.Fatal(err)
 	}
 	return raw
+}
+
+// beside reads the ConfigMaps that stand in the manifest full.
+func beside(tb testing.TB) Source {
+	tb.Helper()
+	texts := map[Entry]string{}
+	for part := range strings.SplitSeq(string(readFile(tb, manifests["full"])), "\n---\n") {
+		var object struct {
+			Kind     string
+			Metadata struct{ Name string }
+			Data     map[string]string
+		}
+		if err := yaml.Unmarshal([]byte(part), &object); err != nil {
+			tb.Fatal(err)
+		}
+		for key, text := range object.Data {
+			texts[Entry{ConfigMap: object.Metadata.Name, Key: key}] = text
+		}
+	}
+	return func(e Entry) (string, error) {
+		text, ok := texts[Entry{ConfigMap: e.ConfigMap, Key: e.Key}]
+		if !ok {
+			return "", errors.New("it is not there")
+		}
+		return text, nil
+	}
 }
 
 func TestRenderedDocuments(t *testing.T) {
@@ -59,10 +92,7 @@ func TestRenderedDocuments(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := readFile(t, golden)
 			if string(got) != string(want) {
 				t.Errorf("%s has changed, which rolls every app; if that is meant, run go test ./runtime/config -update:\n%s", golden, got)
 			}
@@ -90,14 +120,7 @@ func TestBadDocuments(t *testing.T) {
 	}
 	for _, path := range documents {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".json"), func(t *testing.T) {
-			raw, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := os.ReadFile(strings.TrimSuffix(path, ".json") + ".want")
-			if err != nil {
-				t.Fatal(err)
-			}
+			raw, want := readFile(t, path), readFile(t, strings.TrimSuffix(path, ".json")+".want")
 			d, err := Load(raw, "")
 			if err == nil {
 				t.Fatal("it was loaded")
@@ -144,6 +167,15 @@ func TestHashDoesNotDependOnForm(t *testing.T) {
 		"another shape of the pods": func(a *v1alpha1.NexusApp) {
 			a.Spec.Image, a.Spec.PodMetadata.Labels = "x:y", map[string]string{"a": "b"}
 		},
+		"a default of a later field written out": func(a *v1alpha1.NexusApp) { a.Spec.Limits.ExecutionRetentionSeconds = 3600 },
+		"a definition as text": func(a *v1alpha1.NexusApp) {
+			w := &a.Spec.Workflows[1]
+			text, err := yaml.JSONToYAML(w.Definition.Raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.DefinitionText, w.Definition.Raw = "# the same\n"+string(text), nil
+		},
 		"labels and status of the app": func(a *v1alpha1.NexusApp) { a.Labels, a.Status.Selector = map[string]string{"a": "b"}, "a=b" },
 	}
 	for name, change := range same {
@@ -161,6 +193,9 @@ func TestHashDoesNotDependOnForm(t *testing.T) {
 			raw := &a.Spec.Workflows[1].Definition.Raw
 			*raw = []byte(strings.Replace(string(*raw), "${ . }", "${ .a }", 1))
 		},
+		"how long results are kept": func(a *v1alpha1.NexusApp) { a.Spec.Limits.ExecutionRetentionSeconds = 60 },
+		"a secret of the workflows": func(a *v1alpha1.NexusApp) { a.Spec.Secrets = []v1alpha1.WorkflowSecret{{Name: "a"}} },
+		"the sink":                  func(a *v1alpha1.NexusApp) { a.Spec.Events.Sink = "https://broker.example.com" },
 		"the order of the workflows": func(a *v1alpha1.NexusApp) {
 			w := a.Spec.Workflows
 			w[0], w[1] = w[1], w[0]
@@ -195,7 +230,7 @@ func TestFromAppLeavesTheAppAlone(t *testing.T) {
 func TestFromAppRefuses(t *testing.T) {
 	app := readApp(t, manifests["production"])
 	app.Spec.AcknowledgedRisks, app.Spec.Redis = nil, nil
-	d, errs := FromApp(app)
+	d, errs := FromApp(app, nil)
 	if len(errs) != 1 || !strings.Contains(errs[0].Error(), "PerPodLimits") {
 		t.Errorf("got %v", errs)
 	}
@@ -205,7 +240,7 @@ func TestFromAppRefuses(t *testing.T) {
 }
 
 func TestMarshalBoundsTheDocument(t *testing.T) {
-	d, errs := FromApp(readApp(t, manifests["development"]))
+	d, errs := FromApp(readApp(t, manifests["development"]), nil)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

@@ -238,7 +238,7 @@ func explain(err *field.Error) string {
 		return "is required: " + err.Detail
 	case field.ErrorTypeDuplicate:
 		return show(err.BadValue) + " stands twice: remove or rename one"
-	case field.ErrorTypeForbidden:
+	case field.ErrorTypeForbidden, field.ErrorTypeNotFound:
 		return err.Detail
 	case field.ErrorTypeInvalid:
 		if value := show(err.BadValue); value != `""` && value != "null" && !strings.Contains(err.Detail, value) {

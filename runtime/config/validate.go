@@ -24,7 +24,7 @@ func (d *Document) validate() error {
 		Spec: v1alpha1.NexusAppSpec{
 			Environment: d.Environment, AcknowledgedRisks: d.AcknowledgedRisks, Auth: d.Auth, RateLimit: d.RateLimit,
 			Input: d.Input, Limits: d.Limits, Logging: d.Logging, Workflows: d.Workflows,
-			Redis: d.Redis, Egress: d.Egress, Trust: d.Trust,
+			Redis: d.Redis, Egress: d.Egress, Trust: d.Trust, Secrets: d.Secrets, Events: d.Events,
 		},
 	}
 	tree, err := asTree(app)
@@ -37,11 +37,16 @@ func (d *Document) validate() error {
 	if d.NeedsCluster() != (d.Cluster != nil) {
 		return errors.New("cluster: is there exactly when an issuer of spec.auth.jwt is 'kubernetes': render the document again")
 	}
+	if err := d.checkTexts(); err != nil {
+		return err
+	}
 	defaulted := app.DeepCopy()
 	v1alpha1.SetDefaults(&defaulted.Spec)
+	limits := defaulted.Spec.Limits
+	limits.ExecutionRetentionSeconds = d.Limits.ExecutionRetentionSeconds // it may be left out: see canonical
 	want, err := asTree(&v1alpha1.NexusApp{Spec: v1alpha1.NexusAppSpec{
 		Environment: d.Environment, Auth: defaulted.Spec.Auth, RateLimit: defaulted.Spec.RateLimit, Input: defaulted.Spec.Input,
-		Limits: defaulted.Spec.Limits, Logging: defaulted.Spec.Logging, Workflows: defaulted.Spec.Workflows,
+		Limits: limits, Logging: defaulted.Spec.Logging, Workflows: defaulted.Spec.Workflows,
 	}})
 	if err != nil {
 		return err
@@ -53,6 +58,34 @@ func (d *Document) validate() error {
 	defaulted.Spec.Replicas = new(int32)
 	defaulted.Spec.Resources.Limits = nil
 	return joined(Problems(v1alpha1.Validate(defaulted)))
+}
+
+// checkTexts looks for everything that the workflows are made of: a document refers to
+// nothing outside of itself.
+func (d *Document) checkTexts() error {
+	named := map[string]bool{}
+	for i := range d.Workflows {
+		w := &d.Workflows[i]
+		if w.DefinitionText != "" || w.DefinitionRef != nil {
+			return fmt.Errorf("workflows[%d]: a document holds every definition itself: render the document again", i)
+		}
+		for _, r := range findResources(w.Definition.Raw) {
+			named[r.name] = true
+		}
+	}
+	for i, r := range d.Resources {
+		if !named[r.Name] {
+			return fmt.Errorf("resources[%d]: %s stands twice, or no workflow names it: render the document again", i, show(r.Name))
+		}
+		if len(r.Content) > v1alpha1.MaxResourceBytes {
+			return fmt.Errorf("resources[%d]: %s has %d bytes, at most %d fit: shorten it", i, show(r.Name), len(r.Content), v1alpha1.MaxResourceBytes)
+		}
+		delete(named, r.Name)
+	}
+	if missing := slices.Sorted(maps.Keys(named)); len(missing) > 0 {
+		return fmt.Errorf("resources: %s is missing, which a workflow names: render the document again", show(missing[0]))
+	}
+	return nil
 }
 
 // asTree is the app as JSON has it.

@@ -39,7 +39,7 @@ func (g *Guard) dial(ctx context.Context, network, hostPort string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	conn, err := dialFirst(ctx, network, addrs, d.port)
+	conn, err := g.dialFirst(ctx, network, addrs, d.port)
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", cause(err))
 	}
@@ -97,7 +97,7 @@ func cause(err error) error {
 
 // dialFirst dials the addresses one after the other, the next one when one has failed
 // or is slow, and returns the first connection.
-func dialFirst(ctx context.Context, network string, addrs []netip.Addr, port uint16) (net.Conn, error) {
+func (g *Guard) dialFirst(ctx context.Context, network string, addrs []netip.Addr, port uint16) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type outcome struct {
@@ -106,8 +106,7 @@ func dialFirst(ctx context.Context, network string, addrs []netip.Addr, port uin
 	}
 	outcomes := make(chan outcome)
 	start := func(addr netip.Addr) {
-		var dialer net.Dialer
-		conn, err := dialer.DialContext(ctx, network, netip.AddrPortFrom(addr, port).String())
+		conn, err := g.connect(ctx, network, netip.AddrPortFrom(addr, port).String())
 		select {
 		case outcomes <- outcome{conn, err}:
 		case <-ctx.Done(): // another one was first

@@ -28,8 +28,11 @@ const (
 	handshakeTimeout = 5 * time.Second
 	headerTimeout    = 5 * time.Second
 	maxHeaderBytes   = 64 << 10
-	maxRedirects     = 3
 )
+
+// NoTimeout as a timeout leaves the length of an exchange to the context of its request.
+// Connecting is bounded all the same.
+const NoTimeout time.Duration = -1
 
 // Options say what a Guard lets through.
 type Options struct {
@@ -37,20 +40,29 @@ type Options struct {
 	Rules []v1alpha1.EgressRule
 	// Roots are the authorities whose certificates are trusted. Default: the public ones.
 	Roots *Roots
-	// Timeout bounds an exchange as a whole, redirects and body included. Default: 10 s.
+	// Timeout bounds an exchange as a whole, redirects and body included. Default: 10 s,
+	// and 5 s until the header of a response. NoTimeout leaves both to the context.
 	Timeout time.Duration
+	// Connections is how many connections to one host there are at most; further requests
+	// wait for one. All of them are kept for a while. Default: no maximum, and 4 are kept.
+	Connections int
 	// Resolve looks the addresses of a name up. Default: as the machine is set up.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Dial connects to an address that was checked. Default: net.Dialer's DialContext.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Guard makes requests to the allowed destinations. It may be used by several
 // goroutines at once.
 type Guard struct {
-	rules   []v1alpha1.EgressRule
-	roots   *Roots
-	resolve func(ctx context.Context, host string) ([]netip.Addr, error)
-	client  *http.Client
-	plain   *http.Transport
+	rules       []v1alpha1.EgressRule
+	roots       *Roots
+	resolve     func(ctx context.Context, host string) ([]netip.Addr, error)
+	connect     func(ctx context.Context, network, address string) (net.Conn, error)
+	connections int
+	patience    time.Duration // until the header of a response; 0: the context's
+	client      *http.Client
+	plain       *http.Transport
 
 	mu     sync.Mutex
 	pool   *x509.CertPool
@@ -59,11 +71,14 @@ type Guard struct {
 
 // New returns a Guard. Nothing is looked up, read or parsed yet.
 func New(o Options) *Guard {
-	g := &Guard{rules: o.Rules, roots: o.Roots, resolve: o.Resolve}
+	g := &Guard{rules: o.Rules, roots: o.Roots, resolve: o.Resolve, connect: o.Dial, connections: o.Connections, patience: headerTimeout}
 	if g.resolve == nil {
 		g.resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		}
+	}
+	if g.connect == nil {
+		g.connect = new(net.Dialer).DialContext
 	}
 	if g.roots == nil {
 		g.roots = new(Roots)
@@ -71,8 +86,12 @@ func New(o Options) *Guard {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
+	if o.Timeout == NoTimeout {
+		o.Timeout, g.patience = 0, 0
+	}
 	g.plain = g.transport(nil)
-	g.client = &http.Client{Transport: checked{g}, CheckRedirect: redirect, Timeout: o.Timeout}
+	g.client = g.Follow(g)
+	g.client.Timeout = o.Timeout
 	return g
 }
 
@@ -131,10 +150,17 @@ func (g *Guard) Fetch(ctx context.Context, address string, limit int64) ([]byte,
 	return body, nil
 }
 
+// Follow returns a client that follows redirects as Do does. It makes each exchange
+// through exchange, which makes it through the Guard, and may prove who calls before: see
+// Strayed. The context of a request bounds it alone.
+func (g *Guard) Follow(exchange http.RoundTripper) *http.Client {
+	return &http.Client{Transport: hops{exchange}, CheckRedirect: redirect}
+}
+
 // Do makes a request and follows its redirects. An error shows neither path nor query
 // nor header. The body of the response has no bound but the time of the exchange.
 func (g *Guard) Do(req *http.Request) (*http.Response, error) {
-	resp, err := g.client.Do(req) //nolint:gosec // what it takes for a danger is what the guard guards
+	resp, err := g.client.Do(req)
 	if err == nil {
 		return resp, nil
 	}
@@ -144,11 +170,9 @@ func (g *Guard) Do(req *http.Request) (*http.Response, error) {
 	return nil, err
 }
 
-// checked makes one exchange, after a look at where it goes.
-type checked struct{ *Guard }
-
-// RoundTrip implements http.RoundTripper.
-func (g checked) RoundTrip(req *http.Request) (*http.Response, error) {
+// RoundTrip implements http.RoundTripper: it makes one exchange, after a look at where it
+// goes. A redirect is a response like any other.
+func (g *Guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := g.check(req.URL); err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
@@ -163,12 +187,6 @@ func (g checked) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, explain(req.URL.Host, err)
 	}
-	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
-		if _, err := req.URL.Parse(location); err != nil { // the client's own error would show it
-			_ = resp.Body.Close()
-			return nil, &Refused{Host: req.URL.Host, Why: "redirects to a URL that cannot be read"}
-		}
-	}
 	return resp, nil
 }
 
@@ -182,33 +200,6 @@ func explain(host string, err error) error {
 		return fmt.Errorf("asking %s: %w: name a private authority in spec.trust.caBundle", host, err)
 	}
 	return fmt.Errorf("asking %s: %w", host, cause(err))
-}
-
-// redirect decides on a redirect before it is followed; RoundTrip then checks where it
-// leads like any other request.
-func redirect(req *http.Request, via []*http.Request) error {
-	first, last := via[0].URL, via[len(via)-1].URL
-	switch {
-	case len(via) > maxRedirects:
-		return &Refused{Host: last.Host, Why: fmt.Sprintf("redirects again after %d redirects", maxRedirects)}
-	case last.Scheme == "https" && req.URL.Scheme == "http":
-		return &Refused{Host: last.Host, Why: "redirects from https to http"}
-	}
-	req.Header.Del("Referer") // it may hold a query
-	// Each hop starts with the headers of the first one: look at all hops.
-	elsewhere := func(hop *http.Request) bool { return !sameHost(hop.URL, first) }
-	if elsewhere(req) || slices.ContainsFunc(via, elsewhere) {
-		for _, name := range []string{"Authorization", "Cookie", "X-Api-Key", "Proxy-Authorization"} {
-			req.Header.Del(name)
-		}
-	}
-	return nil
-}
-
-func sameHost(a, b *url.URL) bool {
-	x, errX := destinationOf(a)
-	y, errY := destinationOf(b)
-	return errX == nil && errY == nil && x == y
 }
 
 // current returns the transport for https. It is a new one when other authorities are
@@ -228,11 +219,11 @@ func (g *Guard) current() *http.Transport {
 }
 
 func (g *Guard) transport(pool *x509.CertPool) *http.Transport {
-	return &http.Transport{
+	t := &http.Transport{
 		DialContext:            g.dial,
 		TLSClientConfig:        &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    handshakeTimeout,
-		ResponseHeaderTimeout:  headerTimeout,
+		ResponseHeaderTimeout:  g.patience,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		MaxIdleConns:           32,
 		MaxIdleConnsPerHost:    4,
@@ -241,4 +232,8 @@ func (g *Guard) transport(pool *x509.CertPool) *http.Transport {
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
 		DisableCompression:     true, // nothing is expanded, so nothing can expand without bound
 	}
+	if g.connections > 0 {
+		t.MaxConnsPerHost, t.MaxIdleConnsPerHost, t.MaxIdleConns = g.connections, g.connections, 2*g.connections
+	}
+	return t
 }

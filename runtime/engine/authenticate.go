@@ -18,9 +18,10 @@ const (
 
 // authenticate finds out who calls. A refused credential spends from the client
 // address's allowance of failures; once that is spent, refusals are rate limited. A
-// valid credential passes all the same, and no credential at all spends nothing.
+// valid credential passes all the same, and no credential at all spends nothing. It is
+// found out once for each call.
 func (e *Engine) authenticate(ctx context.Context, c *Call) error {
-	if e.auth.Mode == v1alpha1.AuthDisabled {
+	if e.auth.Mode == v1alpha1.AuthDisabled || c.Principal != nil {
 		return nil
 	}
 	token, reason := c.Credentials.Token()

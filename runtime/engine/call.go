@@ -7,6 +7,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/authz"
+	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/limit"
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
@@ -18,6 +19,18 @@ const (
 	CodeOK fault.Code = "ok"
 	// Canceled is a call whose caller went away; nobody reads the reply.
 	Canceled fault.Code = "canceled"
+)
+
+// Mode is how a caller learns the outcome of a call.
+type Mode string
+
+// The modes.
+const (
+	// Sync waits for it: the run ends when the caller goes away.
+	Sync Mode = ""
+	// Async asks for it later, and Stream follows it; the run goes on without its caller.
+	Async  Mode = Mode(execution.Async)
+	Stream Mode = Mode(execution.Stream)
 )
 
 // Source yields the inputs of a call. Inputs is called at most once, after everything
@@ -43,6 +56,12 @@ type Call struct {
 	Start time.Time
 	// Source yields the inputs.
 	Source Source
+	// Mode is how the caller learns the outcome. The source may set it while the inputs
+	// are read.
+	Mode Mode
+	// IdempotencyKey is the key by which the caller makes the call only once; empty
+	// without one.
+	IdempotencyKey string
 
 	// Principal is who calls; nil when authentication is disabled or failed.
 	Principal *auth.Principal
@@ -55,13 +74,27 @@ type Call struct {
 	RunID  string
 	Output any
 	Took   time.Duration
+	// Execution is what was started, unless the mode is Sync.
+	Execution execution.Execution
+	// Replayed says that the result is that of an earlier call with the same key.
+	Replayed bool
 
 	inputs  any
+	claim   *execution.Claim
 	reason  auth.Reason
 	denied  string
 	entered bool
 	// held is how many bytes of the budget for bodies the call holds.
 	held int64
+}
+
+// subject is whose executions and idempotency keys the call has to do with: everybody's
+// where nobody is authenticated.
+func (c *Call) subject() string {
+	if c.Principal == nil {
+		return ""
+	}
+	return c.Principal.Subject
 }
 
 func (c *Call) workflowName() string {
@@ -78,6 +111,8 @@ type Workflow struct {
 	// Policies are the rate limits of an execution; none when limits are off.
 	Policies  []*limit.Policy
 	condition *authz.Condition
+	// trace is told of the tasks of its runs.
+	trace     func(workflow.TaskEvent)
 	timeout   time.Duration
 	hasSchema bool
 }
@@ -91,6 +126,8 @@ const (
 	deniedRole      = "role"
 	deniedScope     = "scope"
 	deniedCondition = "condition"
+	// deniedAnonymous is a caller who asks for a list of what was theirs.
+	deniedAnonymous = "anonymous"
 )
 
 // admits says whether the principal has the roles and scopes to run the workflow, or

@@ -16,9 +16,11 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/compile"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/limit"
 	"github.com/nexus-operator/nexus-operator/runtime/validate"
+	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
 // Deps are what an engine works with.
@@ -31,8 +33,13 @@ type Deps struct {
 	Limits, Failures limit.Store
 	// Local holds the buckets that only matter to this pod.
 	Local *limit.Memory
-	// Bodies bounds the request bodies in flight, in bytes.
+	// Bodies bounds the bodies of requests and the large replies in flight, in bytes.
 	Bodies *limit.Budget
+	// Caller makes the calls of workflows, and Secrets reads what they use as $secrets.
+	Caller  workflow.Caller
+	Secrets func() map[string]any
+	// Executions runs workflows apart from their callers, and keeps idempotency keys.
+	Executions *execution.Manager
 	// Recorder is told what happens.
 	Recorder Recorder
 	// Log takes the causes that callers are not told.
@@ -54,8 +61,12 @@ type Engine struct {
 	verifying []*limit.Policy
 	workflows []*Workflow
 	byName    map[string]*Workflow
+	host      *workflow.Host
 	capacity  int64
-	running   atomic.Int64
+	// budget is all that bodies may take.
+	budget int64
+	// running are the places that are taken, and started the executions under way.
+	running, started atomic.Int64
 }
 
 // steps are what every execution passes, in this order. A step that refuses ends the
@@ -70,6 +81,7 @@ var steps = [...]func(*Engine, context.Context, *Call) error{
 	(*Engine).read,
 	(*Engine).check,
 	(*Engine).permit,
+	(*Engine).claim,
 	(*Engine).run,
 }
 
@@ -90,15 +102,20 @@ func New(doc config.Document, deps Deps) (*Engine, error) {
 		failures:  []*limit.Policy{limit.NewPolicy(PolicyAuthFailures, doc.RateLimit.AuthFailuresPerMinute, doc.RateLimit.AuthFailuresPerMinute)},
 		verifying: []*limit.Policy{limit.NewPolicy(PolicyAuthFailures, verificationsPerMinute, verificationsAtOnce)},
 		byName:    make(map[string]*Workflow, len(doc.Workflows)),
+		host:      &workflow.Host{Caller: deps.Caller, Secrets: deps.Secrets},
 		capacity:  int64(doc.Limits.MaxConcurrentWorkflows),
 	}
-	compiled, problems := compile.Workflows(doc.Workflows)
+	if deps.Bodies != nil {
+		e.budget = deps.Bodies.Free()
+	}
+	compiled, problems := compile.App(&doc)
 	if len(problems) > 0 {
 		return nil, config.Join(problems)
 	}
 	app := appPolicies(doc.RateLimit)
 	for i := range compiled {
 		w := newWorkflow(doc, i, compiled[i], app)
+		w.trace = deps.Recorder.Tasks(w.Name)
 		e.workflows = append(e.workflows, w)
 		e.byName[w.Name] = w
 	}
@@ -110,6 +127,9 @@ func (e *Engine) Name() string { return e.name }
 
 // Workflows are all workflows of the document, in its order.
 func (e *Engine) Workflows() []*Workflow { return e.workflows }
+
+// Host is what runs of the engine reach outside of themselves.
+func (e *Engine) Host() *workflow.Host { return e.host }
 
 // Rules are the input rules.
 func (e *Engine) Rules() *validate.Rules { return e.rules }
@@ -130,11 +150,14 @@ func (e *Engine) Execute(ctx context.Context, c *Call) (err error) {
 		if cause := recover(); cause != nil {
 			err = e.refuse(c, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 		}
-		e.leave(c)
+		e.leave(ctx, c)
 	}()
 	for _, step := range steps {
 		if err := step(e, ctx, c); err != nil {
 			return e.refuse(c, err)
+		}
+		if c.Replayed {
+			return nil
 		}
 	}
 	return nil
@@ -177,33 +200,41 @@ func (e *Engine) refuse(c *Call, err error) error {
 	if event, ok := c.securityEvent(f); ok {
 		e.Recorder.Event(event)
 	}
-	// What a workflow's author has to look at is a warning, what we have to is an error.
-	// Anybody can send an input that a condition cannot be evaluated for.
-	switch {
-	case f.Code == fault.Internal:
-		logCause(e.Log.Error, "Workflow failed", c, f)
-	case f.Code == fault.WorkflowFailed:
-		logCause(e.Log.Warn, "Workflow failed", c, f)
-	case f.Code == fault.Forbidden && f.Cause != nil:
-		logCause(e.Log.Debug, "Condition cannot be evaluated", c, f)
+	if !c.Replayed { // else it was logged then
+		e.logFailure(f, "workflow", c.workflowName(), "requestId", c.RequestID)
 	}
 	return f
 }
 
-func logCause(log func(string, ...any), message string, c *Call, f *fault.Error) {
-	log(message, "workflow", c.workflowName(), "requestId", c.RequestID, "detail", f.Detail, "cause", f.Cause)
+// logFailure logs the cause that a caller is not told. What a workflow's author has to
+// look at is a warning, what we have to is an error. Anybody can send an input that a
+// condition cannot be evaluated for.
+func (e *Engine) logFailure(f *fault.Error, about ...any) {
+	cause := f.Cause
+	if raised, ok := errors.AsType[*workflow.Error](cause); ok {
+		cause = raised.Cause // the rest is the detail
+	}
+	about = append(about, "detail", f.Detail)
+	if cause != nil {
+		about = append(about, "cause", cause)
+	}
+	switch {
+	case f.Code == fault.Internal:
+		e.Log.Error("Workflow failed", about...)
+	case f.Code == fault.WorkflowFailed:
+		e.Log.Warn("Workflow failed", about...)
+	case f.Code == fault.Forbidden && f.Cause != nil:
+		e.Log.Debug("Condition cannot be evaluated", about...)
+	}
 }
 
-// leave gives back what a call holds.
-func (e *Engine) leave(c *Call) {
-	if c.entered {
-		c.entered = false
-		e.running.Add(-1)
+// leave gives back what a call holds. A key whose call was not made can be used again.
+func (e *Engine) leave(ctx context.Context, c *Call) {
+	if c.claim != nil {
+		e.Executions.Release(context.WithoutCancel(ctx), *c.claim)
+		c.claim = nil
 	}
-	if c.held > 0 {
-		e.Bodies.Return(c.held)
-		c.held = 0
-	}
+	e.giveBack(c.handOver())
 }
 
 // retrySoon is what an overloaded pod asks for: long enough to be worth it, short

@@ -10,8 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
-	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -20,19 +20,41 @@ import (
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/limit"
+	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
 // record collects what the engine tells.
 type record struct {
+	mu     sync.Mutex
 	events []Event
 	ran    []fault.Code
+	tasks  []string
 }
 
-func (r *record) Event(e Event)                                  { r.events = append(r.events, e) }
-func (r *record) Ran(_ string, _ time.Duration, code fault.Code) { r.ran = append(r.ran, code) }
-func (r *record) ForwardedIgnored(netip.Addr)                    {}
+func (r *record) Event(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+}
+
+func (r *record) Ran(_ string, _ time.Duration, code fault.Code) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ran = append(r.ran, code)
+}
+
+func (r *record) Tasks(name string) func(workflow.TaskEvent) {
+	return func(event workflow.TaskEvent) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.tasks = append(r.tasks, name+" "+event.Name+" "+string(event.Phase))
+	}
+}
+
+func (r *record) ForwardedIgnored(netip.Addr) {}
 
 // source yields fixed inputs and notes that it was asked.
 type source struct {
@@ -50,16 +72,18 @@ func (s *source) Inputs(*Call) (any, error) {
 	return s.inputs, s.err
 }
 
+// define returns a workflow with these tasks, as JSON.
+func define(name, tasks string) v1alpha1.Workflow {
+	w := v1alpha1.Workflow{Name: name, Expose: []v1alpha1.Channel{v1alpha1.ChannelREST}, TimeoutSeconds: 5}
+	w.Definition.Raw = []byte(`{"document":{"dsl":"1.0.3","namespace":"t","name":"` + name + `","version":"1.0.0"},"do":` + tasks + `}`)
+	return w
+}
+
 func document(t *testing.T, change func(*config.Document)) config.Document {
 	t.Helper()
-	definition := func(name, set string) v1alpha1.Workflow {
-		w := v1alpha1.Workflow{Name: name, Expose: []v1alpha1.Channel{v1alpha1.ChannelREST}, TimeoutSeconds: 5}
-		w.Definition.Raw = []byte(`{"document":{"dsl":"1.0.3","namespace":"t","name":"` + name + `","version":"1.0.0"},"do":[{"a":{"set":` + set + `}}]}`)
-		return w
-	}
-	buyers := definition("buyers", `{"ok":true}`)
+	buyers := define("buyers", `[{"a":{"set":{"ok":true}}}]`)
 	buyers.Authorization.AnyRole = []string{"buyer"}
-	hidden := definition("hidden", `{"ok":true}`)
+	hidden := define("hidden", `[{"a":{"set":{"ok":true}}}]`)
 	hidden.Expose = nil
 	doc := config.Document{
 		Name: "shop", Environment: v1alpha1.Production,
@@ -67,7 +91,7 @@ func document(t *testing.T, change func(*config.Document)) config.Document {
 		RateLimit: v1alpha1.RateLimit{Mode: v1alpha1.RateLimitEnforce, RequestsPerMinute: 100, Burst: 100, Per: v1alpha1.PerSubject, AuthFailuresPerMinute: 2},
 		Input:     v1alpha1.Input{MaxBytes: resource.MustParse("100"), Policy: v1alpha1.InputStandard},
 		Limits:    v1alpha1.Limits{MaxConcurrentWorkflows: 2, RequestTimeoutSeconds: 5},
-		Workflows: []v1alpha1.Workflow{definition("echo", `"${ . }"`), buyers, hidden},
+		Workflows: []v1alpha1.Workflow{define("echo", `[{"a":{"set":"${ . }"}}]`), buyers, hidden},
 	}
 	if change != nil {
 		change(&doc)
@@ -75,23 +99,37 @@ func document(t *testing.T, change func(*config.Document)) config.Document {
 	return doc
 }
 
-// open returns an engine, a key of a client without roles, and what the engine tells.
+// budget is what request bodies in flight may take in tests, in bytes.
+const budget = 150
+
+// open returns an engine, the key of a client without roles, and what the engine tells.
 func open(t *testing.T, change func(*config.Document)) (*Engine, string, *record) {
 	t.Helper()
-	key, err := auth.NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := json.Marshal(v1alpha1.APIKeyEntry{ID: key.ID, SHA256: key.SHA256})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, keys, told := openFor(t, change, "web")
+	return e, keys[0], told
+}
+
+// openFor likewise has a key for each client.
+func openFor(t *testing.T, change func(*config.Document), clients ...string) (*Engine, []string, *record) {
+	t.Helper()
 	root := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(root, "keys"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, "keys", "web"), value, 0o600); err != nil {
-		t.Fatal(err)
+	var secrets []string
+	for _, client := range clients {
+		key, err := auth.NewKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := json.Marshal(v1alpha1.APIKeyEntry{ID: key.ID, SHA256: key.SHA256})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, "keys", client), value, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, key.Key)
 	}
 	keys, err := auth.Open(root, "keys")
 	if err != nil {
@@ -100,16 +138,21 @@ func open(t *testing.T, change func(*config.Document)) (*Engine, string, *record
 	told := &record{}
 	local := limit.NewMemory(time.Now())
 	e, err := New(document(t, change), Deps{
-		Keys: keys, Limits: local, Failures: local, Local: local, Bodies: limit.NewBudget(150), Recorder: told, Log: slog.New(slog.DiscardHandler),
+		Keys: keys, Limits: local, Failures: local, Local: local, Bodies: limit.NewBudget(budget), Recorder: told,
+		Executions: manager(execution.NewMemory(1<<20, time.Hour, time.Now)), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e, key.Key, told
+	return e, secrets, told
 }
 
-func call(workflow, key string, s Source) *Call {
-	c := &Call{Channel: v1alpha1.ChannelREST, Workflow: workflow, Start: time.Now(), Source: s, RequestID: "r",
+func manager(store execution.Store) *execution.Manager {
+	return execution.NewManager(execution.Options{Store: store, NewID: NewID, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+}
+
+func call(name, key string, s Source) *Call {
+	c := &Call{Channel: v1alpha1.ChannelREST, Workflow: name, Start: time.Now(), Source: s, RequestID: "r",
 		Client: limit.Client{Addr: netip.MustParseAddr("192.0.2.1")}}
 	if key != "" {
 		c.Credentials.APIKey = []string{key}
@@ -230,53 +273,6 @@ func TestAuthFailures(t *testing.T) {
 	elsewhere := call("echo", "wrong", s)
 	elsewhere.Client.Addr = netip.MustParseAddr("192.0.2.2")
 	wantCode(t, e.Execute(t.Context(), elsewhere), fault.Unauthenticated)
-}
-
-func TestReadBody(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		body     string
-		declared int64
-		code     fault.Code
-	}{
-		{name: "declared", body: strings.Repeat("x", 60), declared: 60},
-		{name: "exactly the cap", body: strings.Repeat("x", 100), declared: 100},
-		{name: "declared too large is not read", declared: 101, code: fault.BodyTooLarge},
-		{name: "of unknown length", body: strings.Repeat("x", 100), declared: -1},
-		{name: "of unknown length, one byte too large", body: strings.Repeat("x", 101), declared: -1, code: fault.BodyTooLarge},
-		{name: "empty", declared: -1},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			e, _, _ := open(t, nil)
-			var held Call
-			got, err := e.ReadBody(&held, iotest.OneByteReader(strings.NewReader(c.body)), c.declared, nil)
-			if c.code != "" {
-				wantCode(t, err, c.code)
-			} else if err != nil || string(got) != c.body || e.Bodies.Free() != 150-int64(len(c.body)) {
-				t.Errorf("got %d bytes, %v, %d free", len(got), err, e.Bodies.Free())
-			}
-			e.leave(&held)
-			if e.Bodies.Free() != 150 {
-				t.Errorf("%d bytes of the budget are free afterwards, want all 150", e.Bodies.Free())
-			}
-		})
-	}
-	t.Run("over the budget", func(t *testing.T) {
-		e, _, _ := open(t, nil)
-		var one, two Call
-		if _, err := e.ReadBody(&one, strings.NewReader(strings.Repeat("x", 100)), 100, nil); err != nil {
-			t.Fatal(err)
-		}
-		_, err := e.ReadBody(&two, strings.NewReader(strings.Repeat("x", 51)), 51, nil)
-		if f := wantFault(t, err, fault.Overloaded); f.RetryAfter <= 0 {
-			t.Error("without a time to try again")
-		}
-	})
-	t.Run("broken off", func(t *testing.T) {
-		e, _, _ := open(t, nil)
-		_, err := e.ReadBody(&Call{}, iotest.ErrReader(io.ErrUnexpectedEOF), 10, nil)
-		wantCode(t, err, fault.InvalidInput)
-	})
 }
 
 func TestNewNamesEveryProblem(t *testing.T) {

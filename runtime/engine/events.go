@@ -7,6 +7,7 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/validate"
+	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
 // Recorder is told what happens, for metrics and the security log. Its methods are
@@ -16,6 +17,9 @@ type Recorder interface {
 	Event(Event)
 	// Ran is told of each run: how long it took and its outcome, CodeOK or a fault's.
 	Ran(workflow string, took time.Duration, code fault.Code)
+	// Tasks returns what is told of each event of a task in the runs of a workflow. It is
+	// asked for once for each workflow of the app.
+	Tasks(workflow string) func(workflow.TaskEvent)
 	// ForwardedIgnored is told of forwarding headers from a peer that is not trusted.
 	ForwardedIgnored(peer netip.Addr)
 }

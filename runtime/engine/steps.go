@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
@@ -104,16 +102,6 @@ func subjectOf(p *auth.Principal) authz.Subject {
 	return authz.Subject{ID: p.Subject, Name: p.Name, Issuer: p.Issuer, Roles: p.Roles, Scopes: p.Scopes}
 }
 
-// enter takes one of the places for workflows that run at once.
-func (e *Engine) enter(_ context.Context, c *Call) error {
-	if e.running.Add(1) <= e.capacity {
-		c.entered = true
-		return nil
-	}
-	e.running.Add(-1)
-	return overloaded("all places for running workflows are taken: try again shortly")
-}
-
 func overloaded(detail string) error {
 	return &fault.Error{Code: fault.Overloaded, Detail: detail, RetryAfter: retrySoon}
 }
@@ -146,37 +134,6 @@ func (e *Engine) check(_ context.Context, c *Call) error {
 		}
 	}
 	return c.Target.Program.Check(c.inputs)
-}
-
-// run executes the workflow within its time.
-func (e *Engine) run(ctx context.Context, c *Call) error {
-	c.RunID = NewID()
-	began := time.Now()
-	bounded := newDeadline(ctx, began.Add(c.Target.timeout))
-	output, err := c.Target.Program.Run(bounded, c.inputs) //nolint:contextcheck // a deadline is made of the call's own context
-	c.Took = time.Since(began)
-	bounded.stop()
-	if err != nil {
-		err = e.runFailed(ctx, bounded, c, err)
-		e.Recorder.Ran(c.Target.Name, c.Took, fault.As(err).Code)
-		return err
-	}
-	c.Output = output
-	e.Recorder.Ran(c.Target.Name, c.Took, CodeOK)
-	return nil
-}
-
-// runFailed tells a run that failed by itself from one that was ended.
-func (e *Engine) runFailed(ctx context.Context, bounded *deadline, c *Call, err error) error {
-	switch {
-	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
-		return canceled(err)
-	case bounded.Err() != nil:
-		f := fault.New(fault.Timeout, "the workflow did not finish within its %v", c.Target.timeout)
-		f.Cause = err
-		return f
-	}
-	return err
 }
 
 func canceled(cause error) error {

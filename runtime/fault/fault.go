@@ -26,7 +26,11 @@ const (
 	Timeout          Code = "timeout"
 	WorkflowFailed   Code = "workflow_failed"
 	Internal         Code = "internal"
-	// NotFound is a URL that nothing serves; MethodNotAllowed and NotAcceptable are
+	// IdempotencyConflict is a call that is being made already, IdempotencyMismatch
+	// another call with the same Idempotency-Key.
+	IdempotencyConflict Code = "idempotency_conflict"
+	IdempotencyMismatch Code = "idempotency_mismatch"
+	// NotFound is a URL that nothing serves, or an execution that is not the caller's; MethodNotAllowed and NotAcceptable are
 	// HTTP's own. They exist only where the channel is HTTP.
 	NotFound         Code = "not_found"
 	MethodNotAllowed Code = "method_not_allowed"
@@ -49,8 +53,20 @@ type Error struct {
 	Scopes []string
 	// Status is the HTTP-like status of a WorkflowFailed, 0 for 500.
 	Status int
+	// Problem is the error of the workflow language, of a run that failed.
+	Problem *Problem
 	// Cause is for the log only and may be nil.
 	Cause error
+}
+
+// Problem is an error of the workflow language, as RFC 9457 describes one.
+type Problem struct {
+	Type   string `json:"type"`
+	Status int    `json:"status"`
+	Title  string `json:"title,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	// Instance is the JSON pointer of the task that the error comes from.
+	Instance string `json:"instance,omitempty"`
 }
 
 // Violation is one problem of an input.

@@ -18,10 +18,12 @@ type status struct {
 	State         string `json:"state"`
 	UptimeSeconds int64  `json:"uptimeSeconds"`
 	APIKeys       int64  `json:"apiKeys"`
-	// Issuers of tokens and how their keys are; Redis is there when the app has one. None
-	// of it is part of readiness.
+	// Issuers of tokens and how their keys are; Redis is there when the app has one. Neither
+	// they nor the documents are part of readiness.
 	Issuers []issuerStatus `json:"issuers,omitempty"`
 	Redis   *redisStatus   `json:"redis,omitempty"`
+	// Documents are the OpenAPI documents that workflows call by and that are fetched.
+	Documents []documentStatus `json:"documents,omitempty"`
 	// UID and GID that the process runs as, for who checks the hardening from outside.
 	UID       int              `json:"uid"`
 	GID       int              `json:"gid"`
@@ -32,6 +34,12 @@ type workflowStatus struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	Hash    string `json:"hash"`
+}
+
+type documentStatus struct {
+	Document string `json:"document"`
+	Loaded   bool   `json:"loaded"`
+	Problem  string `json:"problem,omitempty"`
 }
 
 type issuerStatus struct {
@@ -92,6 +100,9 @@ func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
 		out.Workflows = append(out.Workflows, workflowStatus{wf.Name, wf.Program.Version(), wf.Program.Hash()})
 	}
 	out.Issuers, out.Redis = s.issuers(), s.redisStatus()
+	for _, d := range s.caller.Documents() {
+		out.Documents = append(out.Documents, documentStatus{d.Name, d.Loaded, d.Problem})
+	}
 	w.Header().Set("Content-Type", "application/json")
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")

@@ -9,9 +9,12 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/call"
 	"github.com/nexus-operator/nexus-operator/runtime/egress"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
+	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/limit"
+	"github.com/nexus-operator/nexus-operator/runtime/openapi"
 	"github.com/nexus-operator/nexus-operator/runtime/redis"
 	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
 	"github.com/nexus-operator/nexus-operator/runtime/transport/rest"
@@ -29,7 +32,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		metrics: telemetry.NewMetrics(names, []string{string(v1alpha1.ChannelREST)}),
 	}
 	// Everything that is missing is told at once.
-	if err := errors.Join(s.openRoots(), s.openKeys(), s.openRedis()); err != nil {
+	if err := errors.Join(s.openRoots(), s.openKeys(), s.openSecrets(), s.openRedis()); err != nil {
 		return nil, err
 	}
 	if err := s.openTokens(); err != nil {
@@ -69,13 +72,23 @@ func (s *Server) openKeys() error {
 	return nil
 }
 
+// openSecrets reads what workflows use as $secrets.
+func (s *Server) openSecrets() error {
+	if len(s.options.Document.Secrets) == 0 {
+		return nil
+	}
+	var err error
+	s.secrets, err = openSecrets(s.options.SecretsDir, s.options.Document.Secrets)
+	return err
+}
+
 // openTokens reads or begins to fetch the keys of the issuers of tokens.
 func (s *Server) openTokens() error {
 	doc := s.options.Document
 	if doc.Auth.Mode == v1alpha1.AuthDisabled || len(doc.Auth.JWT) == 0 {
 		return nil
 	}
-	guard := egress.New(egress.Options{Rules: v1alpha1.EgressRules(doc.Auth, doc.Egress), Roots: s.roots})
+	guard := egress.New(egress.Options{Rules: s.egressRules(), Roots: s.roots})
 	o := auth.TokenOptions{Issuers: doc.Auth.JWT, SecretsDir: s.options.SecretsDir, Fetch: guard.Fetch, Notify: s.issuerChanged}
 	if doc.Cluster != nil {
 		o.Cluster = &auth.ClusterKeys{Issuer: doc.Cluster.Issuer, Keys: doc.Cluster.Keys}
@@ -86,6 +99,12 @@ func (s *Server) openTokens() error {
 	}
 	s.metrics.WatchIssuers(s.tokens.Health)
 	return nil
+}
+
+// egressRules are what the pod may reach.
+func (s *Server) egressRules() []v1alpha1.EgressRule {
+	doc := s.options.Document
+	return v1alpha1.EgressRules(doc.Auth, doc.Egress, doc.Events)
 }
 
 // openRedis reads how Redis is reached. It need not be there yet.
@@ -118,12 +137,69 @@ func (s *Server) assemble(ctx context.Context, security *slog.Logger) error {
 		Recorder: telemetry.NewRecorder(s.metrics, security), Log: s.log,
 	}
 	deps.Limits, deps.Failures = s.stores(deps.Local)
+	if s.secrets != nil {
+		deps.Secrets = s.secrets.get
+	}
+	s.caller = s.newCaller()
+	s.executions = s.newExecutions(memory)
+	deps.Caller, deps.Executions = s.caller, s.executions
 	var err error
 	if s.engine, err = engine.New(s.options.Document, deps); err != nil {
 		return err
 	}
+	s.metrics.WatchRuns(s.engine.Running, s.engine.Started)
 	s.handler, err = rest.New(ctx, s.engine, s.metrics, s, s.log)
 	return err
+}
+
+// callConnections is how many connections there are to one host that workflows call.
+const callConnections = 64
+
+// newCaller returns what makes the calls of workflows.
+func (s *Server) newCaller() *call.Caller {
+	doc := s.options.Document
+	resources := make(map[string]string, len(doc.Resources))
+	for _, r := range doc.Resources {
+		resources[r.Name] = r.Content
+	}
+	return call.New(call.Options{
+		Guard: egress.New(egress.Options{Rules: s.egressRules(), Roots: s.roots, Timeout: egress.NoTimeout, Connections: callConnections}),
+		Sink:  doc.Events.Sink, Resources: resources,
+	})
+}
+
+// followDocuments fetches the OpenAPI documents of workflows, and ends what their calls
+// leave open.
+func (s *Server) followDocuments(ctx context.Context) {
+	var sources []call.DocumentSource
+	for _, w := range s.engine.Workflows() {
+		for _, document := range w.Program.Documents() {
+			if !openapi.IsURL(document.Name) {
+				continue
+			}
+			access, err := document.Access(ctx, s.engine.Host())
+			if err != nil {
+				s.log.Error("Cannot fetch an OpenAPI document", "document", document.Name, "workflow", w.Name, "problem", err)
+				continue
+			}
+			sources = append(sources, call.DocumentSource{URL: document.Name, Access: access})
+		}
+	}
+	s.caller.Load(ctx, sources)
+	<-ctx.Done()
+	s.caller.Close()
+}
+
+// newExecutions returns what runs workflows apart from their callers. What is kept of
+// them is shared by the replicas where there is Redis.
+func (s *Server) newExecutions(memory int64) *execution.Manager {
+	doc := s.options.Document
+	retention := time.Duration(doc.Limits.ExecutionRetentionSeconds) * time.Second
+	var store execution.Store = execution.NewMemory(memory/8, retention, time.Now)
+	if s.redis != nil {
+		store = execution.NewRedis(s.redis, doc.Namespace, doc.Name, engine.NewID(), retention)
+	}
+	return execution.NewManager(execution.Options{Store: store, NewID: engine.NewID, Now: time.Now, Log: s.log})
 }
 
 // stores are where limits and refused credentials are counted: in Redis, so that they
@@ -148,8 +224,11 @@ func (s *Server) background() []func(context.Context) {
 	if s.tokens != nil {
 		out = append(out, s.tokens.Run)
 	}
+	if s.secrets != nil {
+		out = append(out, func(ctx context.Context) { s.secrets.watch(ctx, s.secretsChanged, s.secretsFailed) })
+	}
 	if s.redis != nil {
 		out = append(out, s.redis.Run)
 	}
-	return out
+	return append(out, s.executions.Run, s.followDocuments)
 }

@@ -39,7 +39,7 @@ func (s *Server) issuerChanged(h auth.IssuerHealth) {
 func (s *Server) redisChanged(h redis.Health) {
 	s.redisTriedOnce.Do(func() { close(s.redisTried) })
 	if !h.Up {
-		s.log.Warn("Cannot use Redis: rate limits follow spec.rateLimit.onStoreError until it is back", "problem", h.Problem, "onStoreError", s.options.Document.RateLimit.OnStoreError)
+		s.log.Warn("Cannot use Redis: until it is back, rate limits follow spec.rateLimit.onStoreError, and calls that are asynchronous or have an Idempotency-Key are refused", "problem", h.Problem, "onStoreError", s.options.Document.RateLimit.OnStoreError)
 		return
 	}
 	if h.Stale != "" {
@@ -73,4 +73,14 @@ func (s *Server) rootsChanged(problem error) {
 		return
 	}
 	s.log.Info("Trusted authorities were read again")
+}
+
+// secretsChanged tells that workflows have other values of secrets from now on.
+func (s *Server) secretsChanged() {
+	s.log.Info("Secrets of workflows were read again")
+}
+
+// secretsFailed tells that secrets of workflows cannot be read any more.
+func (s *Server) secretsFailed(problem error) {
+	s.log.Error("Cannot read secrets of workflows: their last good values stay in use", "problem", problem)
 }

@@ -16,9 +16,11 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
+	"github.com/nexus-operator/nexus-operator/runtime/call"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
 	"github.com/nexus-operator/nexus-operator/runtime/egress"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
+	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/redis"
 	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
 )
@@ -51,20 +53,23 @@ const defaultMemory = 512 << 20
 
 // Server enforces a document.
 type Server struct {
-	options  Options
-	log      *slog.Logger
-	metrics  *telemetry.Metrics
-	keys     *auth.Directory
-	tokens   *auth.Tokens
-	roots    *egress.Roots
-	redis    *redis.Client
-	engine   *engine.Engine
-	handler  http.Handler
-	started  time.Time
-	api      net.Listener
-	admin    net.Listener
-	keyCount atomic.Int64
-	state    atomic.Int32
+	options    Options
+	log        *slog.Logger
+	metrics    *telemetry.Metrics
+	keys       *auth.Directory
+	tokens     *auth.Tokens
+	roots      *egress.Roots
+	redis      *redis.Client
+	secrets    *workflowSecrets
+	caller     *call.Caller
+	executions *execution.Manager
+	engine     *engine.Engine
+	handler    http.Handler
+	started    time.Time
+	api        net.Listener
+	admin      net.Listener
+	keyCount   atomic.Int64
+	state      atomic.Int32
 	// told is what was logged last of each issuer.
 	told map[string]auth.IssuerHealth
 	// redisTried is closed once Redis was found, or found missing.
@@ -162,6 +167,9 @@ func (s *Server) drain(api *http.Server, graceful bool) {
 	s.state.Store(draining)
 	if !graceful {
 		_ = api.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		defer cancel()
+		s.executions.Drain(ctx)
 		return
 	}
 	s.log.Info("Draining", "delay", s.options.DrainDelay.String(), "longestRun", s.longestRun().String())
@@ -174,6 +182,7 @@ func (s *Server) drain(api *http.Server, graceful bool) {
 	if err := api.Shutdown(ctx); err != nil {
 		s.log.Warn("Cutting off requests that did not finish", "cause", err)
 	}
+	s.executions.Drain(ctx)
 	_ = api.Close()
 	s.log.Info("Drained")
 }

@@ -31,6 +31,8 @@ type Metrics struct {
 	inputBlocked     map[string]prometheus.Counter
 	denied           map[string]prometheus.Counter
 	runs             map[string]*runMetrics
+	tasks            *prometheus.CounterVec
+	taskSeconds      *prometheus.CounterVec
 	forwardedIgnored prometheus.Counter
 	inFlight         atomic.Int64
 	requests         map[string]*RequestMetrics
@@ -108,6 +110,7 @@ func NewMetrics(workflows, channels []string) *Metrics {
 	}, func() float64 { return float64(m.inFlight.Load()) }))
 	m.credentials = newCredentialMetrics(registry)
 	m.addRuns(workflows)
+	m.addTasks()
 	m.addRequests(workflows, channels)
 	return m
 }
@@ -149,6 +152,17 @@ func (m *Metrics) Requests(channel, workflow string) *RequestMetrics {
 		return r
 	}
 	return m.requests[channel+"/"]
+}
+
+// WatchRuns tells how many workflows run, and how many of those go on without the call
+// that started them. It is called once.
+func (m *Metrics) WatchRuns(running, started func() int64) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nexus_workflows_running",
+			Help: "Workflows that run, of the spec.limits.maxConcurrentWorkflows that may."}, func() float64 { return float64(running()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nexus_executions_running",
+			Help: "Workflows that run and go on without the call that started them: asynchronous, streamed, or run by another workflow that does not wait."},
+			func() float64 { return float64(started()) }))
 }
 
 // StoreError counts a rate limit decision that was made without Redis.

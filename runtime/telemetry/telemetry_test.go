@@ -17,6 +17,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/config"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
 // TestSecurityLogIsBounded floods one kind of event: its lines are bounded, the rest
@@ -97,6 +98,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 	r.Ran("hostile", time.Second, engine.CodeOK)
 	m.Requests("REST", "hostile").Done(fault.WorkflowNotFound, time.Second)
+	r.Tasks("echo")(workflow.TaskEvent{Kind: "call hostile", Name: "hostile", Reference: "/do/0/hostile", Workflow: "hostile", Phase: workflow.TaskFaulted})
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	if strings.Contains(w.Body.String(), "hostile") {
@@ -104,6 +106,55 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 	if scrape(t, m, `nexus_requests_total{channel="REST",code="workflow_not_found",workflow=""}`) != "1" {
 		t.Error("a request for an unknown workflow is not counted")
+	}
+}
+
+func TestTasks(t *testing.T) {
+	m := NewMetrics([]string{"echo", "other"}, []string{"REST"})
+	tell := NewRecorder(m, slog.New(slog.DiscardHandler)).Tasks("echo")
+	for _, e := range []workflow.TaskEvent{
+		{Kind: "set", Phase: workflow.TaskStarted}, {Kind: "set", Phase: workflow.TaskCompleted, Took: time.Second}, {Kind: "set", Phase: workflow.TaskSkipped},
+		{Kind: "try", Phase: workflow.TaskRetried}, {Kind: "try", Phase: workflow.TaskRetried}, {Kind: "try", Phase: workflow.TaskFaulted, Took: 1500 * time.Millisecond},
+		{Kind: "call http", Phase: workflow.TaskCompleted}, {Kind: "call price", Phase: workflow.TaskCompleted}, {Kind: "call quote", Phase: workflow.TaskCompleted},
+	} {
+		tell(e)
+	}
+	for series, want := range map[string]string{
+		`nexus_workflow_tasks_total{kind="set",outcome="completed",workflow="echo"}`:           "1",
+		`nexus_workflow_tasks_total{kind="set",outcome="skipped",workflow="echo"}`:             "1",
+		`nexus_workflow_tasks_total{kind="set",outcome="faulted",workflow="echo"}`:             "0",
+		`nexus_workflow_tasks_total{kind="try",outcome="retried",workflow="echo"}`:             "2",
+		`nexus_workflow_tasks_total{kind="call http",outcome="completed",workflow="echo"}`:     "1",
+		`nexus_workflow_tasks_total{kind="call function",outcome="completed",workflow="echo"}`: "2",
+		`nexus_workflow_tasks_total{kind="wait",outcome="completed",workflow="echo"}`:          "", // it has none
+		`nexus_workflow_tasks_total{kind="set",outcome="completed",workflow="other"}`:          "",
+		`nexus_workflow_task_seconds_total{kind="set",workflow="echo"}`:                        "1",
+		`nexus_workflow_task_seconds_total{kind="try",workflow="echo"}`:                        "1.5",
+	} {
+		if got := scrape(t, m, series); got != want {
+			t.Errorf("%s is %q, want %q", series, got, want)
+		}
+	}
+}
+
+func TestWatchRuns(t *testing.T) {
+	m := NewMetrics(nil, nil)
+	m.WatchRuns(func() int64 { return 3 }, func() int64 { return 2 })
+	for series, want := range map[string]string{"nexus_workflows_running": "3", "nexus_executions_running": "2"} {
+		if got := scrape(t, m, series); got != want {
+			t.Errorf("%s is %q, want %q", series, got, want)
+		}
+	}
+}
+
+// BenchmarkTask is what counting one task costs.
+func BenchmarkTask(b *testing.B) {
+	tell := NewRecorder(NewMetrics([]string{"echo"}, []string{"REST"}), slog.New(slog.DiscardHandler)).Tasks("echo")
+	started, completed := workflow.TaskEvent{Kind: "set", Phase: workflow.TaskStarted}, workflow.TaskEvent{Kind: "set", Phase: workflow.TaskCompleted, Took: time.Microsecond}
+	b.ReportAllocs()
+	for b.Loop() {
+		tell(started)
+		tell(completed)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -20,39 +19,67 @@ const maxProblems = 100
 // maxDefinitionDepth bounds how deep a definition may be nested.
 const maxDefinitionDepth = 100
 
-// compiler collects the problems of one definition.
-type compiler struct {
-	problems []Problem
+// Environment is what a definition is compiled for: what the app around it has.
+type Environment struct {
+	// Secrets are the names of spec.secrets.
+	Secrets []string
+	// Reach says why a URL, without its path, is outside of spec.egress; nil when that is
+	// not looked at.
+	Reach func(url string) error
+	// Operation says why an operation of an OpenAPI document cannot be called; nil when
+	// that is not looked at.
+	Operation func(document, operationID string) error
 }
 
+// compiler compiles one definition and collects its problems.
+type compiler struct {
+	problems []Problem
+	env      Environment
+	program  *Program
+	// declared are the variables of the tasks around what is compiled now, and siblings
+	// the names in its list. watched says that what was compiled of the task reads $task.
+	declared []variable
+	siblings []string
+	watched  bool
+	// expressions is how many expressions were compiled, expressionBytes how long they are
+	// together, and patterns the size of all regular expressions.
+	expressions, expressionBytes, patterns int
+	// reusable are the sections of use, usedNames what was used of them as SECTION/NAME,
+	// and functions those that are compiled; nil for one that is being compiled. depth is
+	// how deep functions call one another in what was compiled of the present one.
+	reusable  map[string]map[string]any
+	usedNames map[string]bool
+	functions map[string]*function
+	depth     int
+}
+
+// problem reports a problem, once: what is used twice may be compiled twice.
 func (c *compiler) problem(at pointer, format string, args ...any) {
-	if len(c.problems) < maxProblems {
-		c.problems = append(c.problems, Problem{Pointer: string(at), Message: fmt.Sprintf(format, args...)})
+	p := Problem{Pointer: string(at), Message: fmt.Sprintf(format, args...)}
+	if !c.full() && !slices.Contains(c.problems, p) {
+		c.problems = append(c.problems, p)
 	}
 }
 
-// pointer is a JSON pointer (RFC 6901).
-type pointer string
-
-func (p pointer) child(token string) pointer {
-	return p + "/" + pointer(strings.NewReplacer("~", "~0", "/", "~1").Replace(token))
-}
-
-func (p pointer) index(i int) pointer { return p + "/" + pointer(strconv.Itoa(i)) }
+// full says that no more problems are reported, so that there is no use in looking for
+// them.
+func (c *compiler) full() bool { return len(c.problems) >= maxProblems }
 
 // Compile compiles the definition, in JSON, of the workflow called name. The problems
-// are all that are wrong with it, in the definition's order; with any, there is no
-// program.
-func Compile(name string, definition []byte) (*Program, []Problem) {
-	c := &compiler{}
-	p := c.program(name, definition)
+// are all that are wrong with it, or the first 100, in the order of the definition; with
+// any, there is no program. One that runs other workflows may run once it is linked with
+// them: see Link.
+func Compile(name string, definition []byte, env Environment) (*Program, []Problem) {
+	c := &compiler{env: env, usedNames: map[string]bool{}, functions: map[string]*function{}}
+	p := c.workflow(name, definition)
 	if len(c.problems) > 0 {
+		slices.SortStableFunc(c.problems, func(a, b Problem) int { return comparePointers(a.Pointer, b.Pointer) })
 		return nil, c.problems
 	}
 	return p, nil
 }
 
-func (c *compiler) program(name string, definition []byte) *Program {
+func (c *compiler) workflow(name string, definition []byte) *Program {
 	tree, err := parse(definition)
 	if err != nil {
 		c.problem("", "the definition is not a JSON object: %v", err)
@@ -63,21 +90,26 @@ func (c *compiler) program(name string, definition []byte) *Program {
 		return nil
 	}
 	p := &Program{name: name, hash: hash(tree)}
+	c.program = p
 	// From here on numbers are what jq works on.
 	p.definition = numbers(tree).(map[string]any)
 	c.fields("", p.definition, workflowFields)
 	c.document(p)
+	c.evaluate(p.definition)
+	c.use(p.definition)
 	if input, ok := c.object("", p.definition, "input"); ok {
 		at := pointer("/input")
 		c.fields(at, input, inputFields)
-		p.inputSchema = c.schema(at, input)
+		p.inputSchema = c.schema(at, input, true)
 		p.from = c.transform(at, input, "from", siteWorkflowInput)
 	}
+	p.timeout = c.timeout("", p.definition, siteWorkflowInput)
 	p.tasks = c.tasks("/do", p.definition["do"])
+	c.unused()
 	if output, ok := c.object("", p.definition, "output"); ok {
 		at := pointer("/output")
 		c.fields(at, output, outputFields)
-		p.outputSchema = c.schema(at, output)
+		p.outputSchema = c.schema(at, output, false)
 		p.as = c.transform(at, output, "as", siteWorkflowOutput)
 	}
 	return p
@@ -141,8 +173,11 @@ func (c *compiler) document(p *Program) {
 	if dsl, ok := c.text(at, document, "dsl", true); ok && !supportedDSL(dsl) {
 		c.problem(at.child("dsl"), "the version %q of the language is not supported: write \"1.0.3\" (1.0.0 up to, not including, 1.1.0 is read)", dsl)
 	}
-	if namespace, ok := c.text(at, document, "namespace", true); ok && !nameSyntax.MatchString(namespace) {
-		c.problem(at.child("namespace"), "is not a name: use at most 63 letters, digits and dashes, with a letter or digit at both ends")
+	if namespace, ok := c.text(at, document, "namespace", true); ok {
+		if !nameSyntax.MatchString(namespace) {
+			c.problem(at.child("namespace"), "is not a name: use at most 63 letters, digits and dashes, with a letter or digit at both ends")
+		}
+		p.namespace = namespace
 	}
 	if name, ok := c.text(at, document, "name", true); ok && name != p.name {
 		c.problem(at.child("name"), "is %q but the workflow is called %q: make them the same", name, p.name)
@@ -157,6 +192,40 @@ func (c *compiler) document(p *Program) {
 	p.summary, _ = c.text(at, document, "summary", false)
 	c.object(at, document, "tags")
 	c.object(at, document, "metadata")
+}
+
+// evaluate checks how expressions are to be read.
+func (c *compiler) evaluate(definition map[string]any) {
+	evaluate, ok := c.object("", definition, "evaluate")
+	if !ok {
+		return
+	}
+	at := pointer("/evaluate")
+	c.fields(at, evaluate, evaluateFields)
+	if language, ok := c.text(at, evaluate, "language", false); ok {
+		c.oneOf(at.child("language"), language, []string{"jq"})
+	}
+	if mode, ok := c.text(at, evaluate, "mode", false); ok {
+		c.oneOf(at.child("mode"), mode, []string{"strict"})
+	}
+}
+
+// oneOf reports a text that is none of those that are allowed.
+func (c *compiler) oneOf(at pointer, text string, allowed []string) {
+	if !slices.Contains(allowed, text) {
+		c.problem(at, "%q is not supported: write %s", text, strings.Join(allowed, " or "))
+	}
+}
+
+// boolean returns the member of an object that has to be true or false; false when it is
+// not there.
+func (c *compiler) boolean(at pointer, parent map[string]any, key string) bool {
+	value, present := parent[key]
+	truth, ok := value.(bool)
+	if present && !ok {
+		c.problem(at.child(key), "must be true or false, not %s", kindOf(value))
+	}
+	return truth
 }
 
 // object returns the member of an object that has to be an object, when it is there.
@@ -229,16 +298,49 @@ func (c *compiler) transform(at pointer, parent map[string]any, key string, s si
 	return nil
 }
 
+// Bounds of the expressions of one definition. Those in use count as often as they are
+// used, because each use compiles them. A short expression can call jq functions that are
+// written in jq, and then takes some 25 KiB.
+const (
+	maxExpressions     = 1000
+	maxAllExpressions  = 256 << 10 // in bytes
+	tooManyExpressions = "has more than %d expressions, or more than %d KiB of them, those in use counted as often as they are used: split the workflow up"
+)
+
 // expression compiles an expression that may stand without ${ }.
 func (c *compiler) expression(at pointer, text string, s site) *expression {
 	if inner, ok := unwrap(text); ok {
 		text = inner
 	}
-	e, err := compileExpression(string(at), text, s)
+	c.expressions++
+	c.expressionBytes += len(text)
+	if c.expressions > maxExpressions || c.expressionBytes > maxAllExpressions {
+		c.problem("", tooManyExpressions, maxExpressions, maxAllExpressions>>10)
+		return nil
+	}
+	e, err := compileExpression(string(at), text, s, c.declared)
 	if err != nil {
-		c.problem(at, "%v", err)
+		for _, one := range separate(err) {
+			c.problem(at, "%v", one)
+		}
+		return nil
+	}
+	c.watched = c.watched || slices.Contains(e.slots, slotTask)
+	for _, name := range e.secrets {
+		c.secret(at, name)
+	}
+	for _, text := range e.patterns {
+		c.pattern(at, text)
 	}
 	return e
+}
+
+// separate returns the errors that were joined.
+func separate(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it was joined just now, and not wrapped since
+		return joined.Unwrap()
+	}
+	return []error{err}
 }
 
 // template compiles a value in which a string is an expression only as ${ ... }.

@@ -2,137 +2,208 @@ package workflow
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// tasks compiles a list of tasks: objects of one member each, the task's name.
-func (c *compiler) tasks(at pointer, value any) []task {
-	list, ok := value.([]any)
-	switch {
-	case value == nil:
-		c.problem(at, "is required: list at least one task, for example [{\"greet\": {\"set\": {\"message\": \"hello\"}}}]")
-		return nil
-	case !ok:
-		c.problem(at, "must be a list of named tasks, not %s: write do: [{NAME: {set: ...}}]", kindOf(value))
-		return nil
-	case len(list) == 0:
-		c.problem(at, "is empty: list at least one task")
+// variableSyntax is a name of jq's, without the $.
+var variableSyntax = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
+
+// entry is one task of a list, not yet compiled.
+type entry struct {
+	at         pointer
+	name       string
+	definition any
+}
+
+// tasks compiles a list of tasks, which may go to one another: objects of one member
+// each, the task's name.
+func (c *compiler) tasks(at pointer, value any) list {
+	entries := c.entries(at, value)
+	outer := c.siblings
+	c.siblings = make([]string, len(entries))
+	for i := range entries {
+		c.siblings[i] = entries[i].name
 	}
+	tasks := c.each(entries)
+	c.siblings = outer
+	return list{tasks}
+}
+
+// alone compiles tasks that do not follow one another: the branches of a fork.
+func (c *compiler) alone(at pointer, value any) []task {
+	entries := c.entries(at, value)
+	outer := c.siblings
+	c.siblings = nil
+	tasks := c.each(entries)
+	c.siblings = outer
+	return tasks
+}
+
+// each compiles tasks. One that does not compile stays in the list: what goes to others
+// by index must not go astray before all problems are told.
+func (c *compiler) each(entries []entry) []task {
 	var tasks []task
-	seen := map[string]bool{}
-	for i, item := range list {
-		entry, ok := item.(map[string]any)
-		if !ok || len(entry) != 1 {
-			c.problem(at.index(i), "must be an object with one member, the task's name: {NAME: {set: ...}}")
-			continue
+	for _, e := range entries {
+		if c.full() {
+			break
 		}
-		for name, definition := range entry {
-			here := at.index(i).child(name)
-			if seen[name] {
-				c.problem(here, "the task name %q stands twice in this list: rename one", name)
-			}
-			seen[name] = true
-			if t, ok := c.task(here, name, definition); ok {
-				tasks = append(tasks, t)
-			}
-		}
+		tasks = append(tasks, c.task(e.at, e.name, e.definition))
 	}
 	return tasks
 }
 
+// entries reads the names of a list's tasks.
+func (c *compiler) entries(at pointer, value any) []entry {
+	items, ok := value.([]any)
+	switch {
+	case value == nil:
+		c.problem(at, "is required: list at least one task, for example [{\"greet\": {\"set\": {\"message\": \"hello\"}}}]")
+	case !ok:
+		c.problem(at, "must be a list of named tasks, not %s: write [{NAME: {set: ...}}]", kindOf(value))
+	case len(items) == 0:
+		c.problem(at, "is empty: list at least one task")
+	}
+	var entries []entry
+	seen := map[string]bool{}
+	for i, item := range items {
+		object, ok := item.(map[string]any)
+		if !ok || len(object) != 1 {
+			c.problem(at.index(i), "must be an object with one member, the task's name: {NAME: {set: ...}}")
+			continue
+		}
+		for name, definition := range object {
+			here := at.index(i).child(name)
+			if seen[name] {
+				c.problem(here, "the task name %q stands twice in this list: rename one", name)
+			}
+			if _, taken := directives[name]; taken {
+				c.problem(here, "%q says where to go on and cannot be the name of a task: choose another name", name)
+			}
+			seen[name] = true
+			entries = append(entries, entry{here, name, definition})
+		}
+	}
+	return entries
+}
+
 // task compiles one task.
-func (c *compiler) task(at pointer, name string, value any) (task, bool) {
+func (c *compiler) task(at pointer, name string, value any) task {
+	t := task{name: name, pointer: string(at), definition: value}
 	definition, ok := value.(map[string]any)
 	if !ok {
 		c.problem(at, "must be an object that says what to do, not %s: write {set: ...}", kindOf(value))
-		return task{}, false
+		return t
 	}
-	if !c.taskKind(at, definition) {
-		return task{}, false
+	kind, ok := c.taskKind(at, definition)
+	if !ok {
+		return t
 	}
-	c.fields(at, definition, taskFields)
-	t := task{name: name, pointer: string(at), definition: definition}
+	t.kind = kind.keyword
+	if called, ok := definition["call"].(string); ok {
+		t.kind += " " + called
+	}
+	// Tasks inside of this one have a $task of their own.
+	outer := c.watched
+	c.watched = false
+	c.fields(at, definition, fieldSet{supported: append(slices.Clip(kind.fields), commonFields...)})
+	c.object(at, definition, "metadata")
 	if condition, ok := c.text(at, definition, "if", false); ok {
 		t.condition = c.expression(at.child("if"), condition, siteTaskInput)
 	}
+	t.timeout = c.timeout(at, definition, siteTaskInput)
 	if input, ok := c.object(at, definition, "input"); ok {
-		c.fields(at.child("input"), input, taskInputFields)
-		t.from = c.transform(at.child("input"), input, "from", siteTaskInput)
+		here := at.child("input")
+		c.fields(here, input, inputFields)
+		t.inputSchema = c.schema(here, input, false)
+		t.from = c.transform(here, input, "from", siteTaskInput)
 	}
-	t.set = c.set(at.child("set"), definition["set"])
+	t.action = kind.compile(c, at, definition)
 	if output, ok := c.object(at, definition, "output"); ok {
-		c.fields(at.child("output"), output, taskOutputFields)
-		t.as = c.transform(at.child("output"), output, "as", siteTask)
+		here := at.child("output")
+		c.fields(here, output, outputFields)
+		t.outputSchema = c.schema(here, output, false)
+		t.as = c.transform(here, output, "as", siteTaskOutput)
 	}
-	t.watched = t.condition.usesTask() || t.from.usesTask() || t.set.usesTask() || t.as.usesTask()
-	return t, true
+	if export, ok := c.object(at, definition, "export"); ok {
+		here := at.child("export")
+		c.fields(here, export, outputFields)
+		t.exportSchema = c.schema(here, export, false)
+		t.export = c.transform(here, export, "as", siteExport)
+	}
+	t.then = c.directive(at, definition, false)
+	t.watched = c.watched
+	c.watched = outer
+	return t
 }
 
-// taskKind says whether the task is one that this version runs, and reports it by
-// name when it is not. The keyword decides; one task has exactly one.
-func (c *compiler) taskKind(at pointer, definition map[string]any) bool {
-	var kinds []string
-	for _, key := range slices.Sorted(maps.Keys(definition)) {
-		if taskKeywords[key] {
-			kinds = append(kinds, key)
+// taskKind is one kind of task: its keyword, its own fields, and what compiles it.
+type taskKind struct {
+	keyword string
+	fields  []string
+	compile func(*compiler, pointer, map[string]any) action
+}
+
+// taskKinds are the kinds of the profile. It is made by a function because compiling a
+// task may compile others.
+func taskKinds() []taskKind {
+	return []taskKind{
+		{"call", []string{"call", "with"}, (*compiler).call},
+		{"do", []string{"do"}, (*compiler).do},
+		{"emit", []string{"emit"}, (*compiler).emit},
+		{"for", []string{"for", "while", "do"}, (*compiler).loop},
+		{"fork", []string{"fork"}, (*compiler).forked},
+		{"raise", []string{"raise"}, (*compiler).raise},
+		{"run", []string{"run"}, (*compiler).process},
+		{"set", []string{"set"}, (*compiler).set},
+		{"switch", []string{"switch"}, (*compiler).choice},
+		{"try", []string{"try", "catch"}, (*compiler).try},
+		{"wait", []string{"wait"}, (*compiler).wait},
+	}
+}
+
+// taskKind tells a task's kind by its keyword; one task has exactly one.
+func (c *compiler) taskKind(at pointer, definition map[string]any) (taskKind, bool) {
+	var found []string
+	for _, key := range taskKeywords {
+		if _, present := definition[key]; present {
+			found = append(found, key)
 		}
 	}
-	// for and try have other keywords' names among their own fields.
-	for _, owner := range []string{"for", "try"} {
-		if slices.Contains(kinds, owner) {
-			kinds = []string{owner}
-		}
+	// A loop has its tasks under do, which is a keyword too.
+	if slices.Equal(found, []string{"do", "for"}) {
+		found = []string{"for"}
 	}
 	switch {
-	case len(kinds) > 1:
-		c.problem(at, "is several tasks in one (%s): give each an entry of its own", strings.Join(kinds, ", "))
-		return false
-	case len(kinds) == 0:
-		message := "does not say what to do: add set"
-		for _, key := range slices.Sorted(maps.Keys(definition)) {
-			if near := nearest(key, slices.Collect(maps.Keys(taskKeywords))); near != "" && !taskFields.known(key) {
-				message = "has no known task keyword: did you mean " + near + " instead of " + key + "?"
-			}
-		}
-		c.problem(at, "%s", message)
-		return false
-	case kinds[0] != "set":
-		c.problem(at.child(kinds[0]), "the task %q is not supported by this version; supported: set", kinds[0])
-		return false
+	case len(found) > 1:
+		c.problem(at, "is several tasks in one (%s): give each an entry of its own", strings.Join(found, ", "))
+		return taskKind{}, false
+	case len(found) == 0:
+		c.problem(at, "%s", whatKind(definition))
+		return taskKind{}, false
+	case found[0] == "listen":
+		c.problem(at.child("listen"), "the task \"listen\" is not supported: workflows run when they are called; let what consumes the events call this one")
+		return taskKind{}, false
 	}
-	return true
+	for _, kind := range taskKinds() {
+		if kind.keyword == found[0] {
+			return kind, true
+		}
+	}
+	return taskKind{}, false
 }
 
-// set compiles what a set task sets: an object, or one expression.
-func (c *compiler) set(at pointer, value any) *template {
-	switch value := value.(type) {
-	case map[string]any:
-		if len(value) == 0 {
-			c.problem(at, "is empty: name at least one field")
-		}
-		return c.template(at, value, siteTask)
-	case string:
-		inner, ok := unwrap(value)
-		if !ok {
-			c.problem(at, "must be an object, or one expression: write ${ ... }")
-			return &template{}
-		}
-		return &template{expression: c.expression(at, inner, siteTask)}
+// whatKind says what may have been meant by a task without a keyword.
+func whatKind(definition map[string]any) string {
+	var known []string
+	for _, kind := range taskKinds() {
+		known = append(known, kind.keyword)
 	}
-	c.problem(at, "must be an object or an expression, not %s", kindOf(value))
-	return &template{}
-}
-
-// usesTask says whether an expression of the template reads $task.
-func (t *template) usesTask() bool {
-	if t == nil {
-		return false
-	}
-	for i := range t.members {
-		if t.members[i].value.usesTask() {
-			return true
+	for _, key := range slices.Sorted(maps.Keys(definition)) {
+		if near := nearest(key, known); near != "" && !slices.Contains(commonFields, key) {
+			return "has no known task keyword: did you mean " + near + " instead of " + key + "?"
 		}
 	}
-	return t.expression.usesTask() || slices.ContainsFunc(t.items, (*template).usesTask)
+	return "does not say what to do: add one of " + strings.Join(known, ", ")
 }

@@ -15,15 +15,18 @@ import (
 // expression from the start, so jq alone decides what is an error and what the
 // unusual cases give. A query is direct when each of its parts gives exactly one
 // value.
+//
+// What it makes is counted in the ledger; whoever calls it has to see to it that that is
+// covered.
 type direct func(r *run, dot any) (any, bool)
 
 // compileDirect returns the direct form of a query, nil when it has none.
-func compileDirect(q *gojq.Query, slots []slot) direct {
-	return directCompiler{slots}.query(q)
+func compileDirect(q *gojq.Query, variables []variable) direct {
+	return directCompiler{variables}.query(q)
 }
 
 // directCompiler knows the variables at the expression's site.
-type directCompiler struct{ slots []slot }
+type directCompiler struct{ variables []variable }
 
 func (c directCompiler) query(q *gojq.Query) direct {
 	if q == nil || q.Meta != nil || len(q.Imports)+len(q.FuncDefs)+len(q.Patterns) > 0 {
@@ -64,7 +67,22 @@ func (c directCompiler) query(q *gojq.Query) direct {
 			return truthy(value), ok
 		}
 	}
+	if q.Op == gojq.OpAdd {
+		return addition(left, right)
+	}
 	return operation(operators[q.Op], left, right)
+}
+
+// addition is +, which can make a new text.
+func addition(left, right direct) direct {
+	sum := operation(add, left, right)
+	return func(r *run, dot any) (any, bool) {
+		value, ok := sum(r, dot)
+		if text, isText := value.(string); isText {
+			r.held += headerBytes + int64(len(text))
+		}
+		return value, ok
+	}
 }
 
 // operation applies an operator. jq evaluates the right operand first; neither has an
@@ -214,10 +232,8 @@ func (c directCompiler) function(f *gojq.Func) direct {
 	if len(f.Args) > 0 {
 		return nil
 	}
-	for _, s := range c.slots {
-		if f.Name == slotNames[s] {
-			return func(r *run, _ any) (any, bool) { return r.variable(s), true }
-		}
+	if s, ok := lookup(c.variables, f.Name); ok {
+		return func(r *run, _ any) (any, bool) { return r.variable(s), true }
 	}
 	switch f.Name {
 	case "not":
@@ -278,8 +294,11 @@ func (c directCompiler) text(s *gojq.String) direct {
 			if !ok {
 				return nil, false
 			}
-			out = append(out, value.(string)...)
+			if out = append(out, value.(string)...); len(out) > maxPlainText {
+				return nil, false
+			}
 		}
+		r.held += headerBytes + int64(len(out))
 		return string(out), true
 	}
 }
@@ -312,6 +331,7 @@ func (c directCompiler) object(o *gojq.Object) direct {
 			}
 			object[key] = value
 		}
+		r.held += objectBytes(len(keys))
 		return object, true
 	}
 }
@@ -342,6 +362,7 @@ func (c directCompiler) array(a *gojq.Array) direct {
 			}
 			array[i] = value
 		}
+		r.held += arrayBytes(len(items))
 		return array, true
 	}
 }

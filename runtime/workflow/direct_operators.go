@@ -10,7 +10,6 @@ import (
 // operators are jq's operators on operands of the usual types; false means that the
 // operands are jq's business.
 var operators = map[gojq.Operator]func(l, r any) (any, bool){
-	gojq.OpAdd: add,
 	gojq.OpSub: func(l, r any) (any, bool) {
 		return compute(l, r, func(l, r int) (any, bool) { return l - r, true }, func(l, r float64) (any, bool) { return l - r, true })
 	},
@@ -59,8 +58,9 @@ func plainFloat(v any) (float64, bool) {
 	return 0, false
 }
 
-// maxPlainText bounds the strings that are joined here.
-const maxPlainText = 64 << 10
+// maxPlainText bounds the strings that are made here: jq is interrupted when it makes too
+// many large ones, and this is not.
+const maxPlainText = 4 << 10
 
 func add(l, r any) (any, bool) {
 	if a, ok := l.(string); ok {

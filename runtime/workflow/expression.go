@@ -3,9 +3,9 @@ package workflow
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/itchyny/gojq"
 )
@@ -22,20 +22,12 @@ type expression struct {
 	code   *gojq.Code
 	// slots are the variables that the code takes, in its order.
 	slots []slot
+	// secrets are the names of the secrets that it reads, and patterns the regular
+	// expressions that it matches with.
+	secrets, patterns []string
+	// prefix is what the value surely begins with.
+	prefix string
 }
-
-// site is where an expression stands; it decides which variables there are.
-type site struct {
-	name  string
-	slots []slot
-}
-
-var (
-	siteWorkflowInput  = site{"the workflow's input.from", []slot{slotWorkflow, slotRuntime}}
-	siteWorkflowOutput = site{"the workflow's output.as", []slot{slotContext, slotInput, slotWorkflow, slotRuntime}}
-	siteTaskInput      = site{"if and input.from", []slot{slotContext, slotWorkflow, slotTask, slotRuntime}}
-	siteTask           = site{"a task", []slot{slotContext, slotInput, slotWorkflow, slotTask, slotRuntime}}
-)
 
 // unwrap returns what stands between ${ and }, and whether the text is such an
 // expression as a whole.
@@ -49,7 +41,7 @@ func unwrap(text string) (string, bool) {
 }
 
 // compileExpression compiles jq text that stands at pointer.
-func compileExpression(pointer, text string, at site) (*expression, error) {
+func compileExpression(pointer, text string, at site, declared []variable) (*expression, error) {
 	if len(text) > maxExpressionBytes {
 		return nil, fmt.Errorf("the expression has %d bytes, at most %d fit: split it over several tasks", len(text), maxExpressionBytes)
 	}
@@ -60,25 +52,45 @@ func compileExpression(pointer, text string, at site) (*expression, error) {
 	if err != nil {
 		return nil, syntaxError(err)
 	}
-	e := &expression{pointer: pointer}
+	e, variables := &expression{pointer: pointer, prefix: literalPrefix(query)}, visible(at, declared)
 	// The direct form is read off the query before the guards change it.
-	e.direct = compileDirect(query, at.slots)
+	e.direct = compileDirect(query, variables)
 	g := guard{used: map[string]bool{}}
 	g.query(query)
 	if len(g.errs) > 0 {
 		return nil, errors.Join(g.errs...)
 	}
 	var names []string
-	for _, s := range at.slots {
-		if g.used[slotNames[s]] {
-			e.slots, names = append(e.slots, s), append(names, slotNames[s])
+	for _, name := range slices.Sorted(maps.Keys(g.used)) {
+		if s, ok := lookup(variables, name); ok {
+			e.slots, names = append(e.slots, s), append(names, name)
 		}
 	}
 	e.code, err = gojq.Compile(query, append(guardFunctions(), gojq.WithVariables(names))...)
 	if err != nil {
-		return nil, compileError(err, at)
+		return nil, compileError(err, at, variables)
 	}
+	e.secrets, e.patterns = g.secrets, g.patterns
 	return e, nil
+}
+
+// literalPrefix is the text that the value of a query begins with, as far as that is
+// plain to see: of "https://host/" + .path, and of "https://host/\(.path)".
+func literalPrefix(q *gojq.Query) string {
+	for q != nil && q.Op == gojq.OpAdd {
+		q = q.Left
+	}
+	if q == nil || q.Op != 0 || q.Term == nil || q.Term.Str == nil || len(q.Term.SuffixList) > 0 || q.Term.Type != gojq.TermTypeString {
+		return ""
+	}
+	if len(q.Term.Str.Queries) == 0 {
+		return q.Term.Str.Str
+	}
+	first := q.Term.Str.Queries[0]
+	if first.Term != nil && first.Term.Str != nil {
+		return first.Term.Str.Str
+	}
+	return ""
 }
 
 // syntaxError explains where jq's grammar is broken.
@@ -93,100 +105,35 @@ func syntaxError(err error) error {
 }
 
 // compileError explains what jq does not know.
-func compileError(err error, at site) error {
+func compileError(err error, at site, variables []variable) error {
 	message := err.Error()
 	name, isVariable := strings.CutPrefix(message, "variable not defined: ")
 	switch {
 	case !isVariable:
 		return fmt.Errorf("the jq expression cannot be compiled: %s", message)
-	case name == "$secrets" || name == "$output" || name == "$authorization":
-		return fmt.Errorf("%s is not supported by this version", name)
 	case slices.Contains(slotNames[:], name):
-		return fmt.Errorf("%s does not exist yet in %s: use . for the data at hand", name, at.name)
+		return fmt.Errorf("%s does not exist in %s: use . for the data at hand", name, at.name)
 	}
 	var known []string
-	for _, s := range at.slots {
-		known = append(known, slotNames[s])
+	for _, v := range variables {
+		if v.slot != slotNow {
+			known = append(known, v.name)
+		}
 	}
 	return fmt.Errorf("the variable %s is not defined: %s", name, suggest(name, known))
 }
 
-// usesTask says whether the expression reads $task.
-func (e *expression) usesTask() bool { return e != nil && slices.Contains(e.slots, slotTask) }
-
 // evaluate returns the expression's value for data.
 func (e *expression) evaluate(r *run, data any) (any, error) {
+	if len(e.secrets) > 0 {
+		if err := r.readable(e.secrets); err != nil {
+			return nil, err
+		}
+	}
 	if e.direct != nil {
 		if value, ok := e.direct(r, data); ok {
-			return value, nil
+			return value, r.covered()
 		}
 	}
-	if err := r.startExpression(e); err != nil {
-		return nil, err
-	}
-	started := time.Now()
-	value, err := e.execute(r, data)
-	r.jq += time.Since(started)
-	if !r.watch.stop() {
-		r.watch = nil
-		if r.expired() {
-			return nil, r.timeout()
-		}
-		return nil, failed(e.pointer, 0, "the expression took more time than it may: 50 ms each, 2 s together", nil)
-	}
-	return value, err
-}
-
-// startExpression starts the stopwatch for one expression, which never takes longer
-// than the run, its jq or its caller's deadline has left.
-func (r *run) startExpression(e *expression) error {
-	if r.expired() {
-		return r.timeout()
-	}
-	most := min(maxStall, runTime-r.jq)
-	if most <= 0 {
-		return failed(e.pointer, 0, "the expressions of this run took more than 2 s together", nil)
-	}
-	if deadline, ok := r.ctx.Deadline(); ok {
-		most = min(most, time.Until(deadline))
-	}
-	if r.watch == nil {
-		r.watch = stopwatches.Get().(*stopwatch)
-	}
-	r.watch.start(most)
-	return nil
-}
-
-// expired says whether the caller's time is over; its context may be a moment late to
-// say so.
-func (r *run) expired() bool {
-	deadline, ok := r.ctx.Deadline()
-	return r.ctx.Err() != nil || ok && !time.Now().Before(deadline)
-}
-
-// The failures of an expression have the status of the specification's error type
-// "expression".
-const expressionStatus = 400
-
-// execute runs jq.
-func (e *expression) execute(r *run, data any) (any, error) {
-	var values [slotCount]any
-	for i, s := range e.slots {
-		values[i] = r.variable(s)
-	}
-	results := e.code.RunWithContext(r.watch, data, values[:len(e.slots)]...)
-	value, ok := results.Next()
-	if !ok {
-		return nil, failed(e.pointer, expressionStatus, "the expression gives no value; use // null where it may be empty", nil)
-	}
-	if err, isErr := value.(error); isErr {
-		return nil, failed(e.pointer, expressionStatus, "the expression cannot be evaluated with these inputs", err)
-	}
-	if more, ok := results.Next(); ok {
-		if err, isErr := more.(error); isErr {
-			return nil, failed(e.pointer, expressionStatus, "the expression cannot be evaluated with these inputs", err)
-		}
-		return nil, failed(e.pointer, expressionStatus, "the expression gives more than one value; collect them with [ ... ]", nil)
-	}
-	return value, nil
+	return e.interpret(r, data)
 }

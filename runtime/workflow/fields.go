@@ -23,26 +23,74 @@ func (f fieldSet) known(key string) bool {
 // The objects of the language (specification 1.0.3).
 var (
 	workflowFields = fieldSet{
-		supported: []string{"document", "input", "do", "output"},
-		language:  []string{"use", "timeout", "schedule", "evaluate"},
+		supported: []string{"document", "input", "use", "do", "timeout", "output", "evaluate"},
+		language:  []string{"schedule"},
 	}
-	documentFields   = fieldSet{supported: []string{"dsl", "namespace", "name", "version", "title", "summary", "tags", "metadata"}}
-	inputFields      = fieldSet{supported: []string{"schema", "from"}}
-	outputFields     = fieldSet{supported: []string{"schema", "as"}}
-	schemaFields     = fieldSet{supported: []string{"format", "document"}, language: []string{"resource"}}
-	taskInputFields  = fieldSet{supported: []string{"from"}, language: []string{"schema"}}
-	taskOutputFields = fieldSet{supported: []string{"as"}, language: []string{"schema"}}
-	taskFields       = fieldSet{
-		supported: []string{"set", "if", "input", "output"},
-		language:  []string{"export", "timeout", "then", "metadata"},
+	documentFields = fieldSet{supported: []string{"dsl", "namespace", "name", "version", "title", "summary", "tags", "metadata"}}
+	evaluateFields = fieldSet{supported: []string{"language", "mode"}}
+	inputFields    = fieldSet{supported: []string{"schema", "from"}}
+	outputFields   = fieldSet{supported: []string{"schema", "as"}}
+	schemaFields   = fieldSet{supported: []string{"format", "document"}, language: []string{"resource"}}
+	useFields      = fieldSet{
+		supported: []string{"authentications", "errors", "functions", "retries", "secrets", "timeouts"},
+		language:  []string{"catalogs", "extensions"},
+	}
+	timeoutFields = fieldSet{supported: []string{"after"}}
+
+	forFields          = fieldSet{supported: []string{"each", "in", "at"}}
+	forkFields         = fieldSet{supported: []string{"branches", "compete"}}
+	caseFields         = fieldSet{supported: []string{"when", "then"}}
+	raiseFields        = fieldSet{supported: []string{"error"}}
+	errorFields        = fieldSet{supported: []string{"type", "status", "title", "detail", "instance"}}
+	catchFields        = fieldSet{supported: []string{"errors", "as", "when", "exceptWhen", "retry", "do", "then"}}
+	catchErrorsFields  = fieldSet{supported: []string{"with"}}
+	errorFilterFields  = fieldSet{supported: []string{"type", "status", "title", "detail", "instance"}}
+	retryFields        = fieldSet{supported: []string{"when", "exceptWhen", "delay", "backoff", "limit", "jitter"}}
+	backoffFields      = fieldSet{supported: []string{"constant", "exponential", "linear"}}
+	retryLimitFields   = fieldSet{supported: []string{"attempt", "duration"}}
+	retryAttemptFields = fieldSet{supported: []string{"count", "duration"}}
+	jitterFields       = fieldSet{supported: []string{"from", "to"}}
+	emitFields         = fieldSet{supported: []string{"event"}}
+	emitEventFields    = fieldSet{supported: []string{"with"}}
+	runFields          = fieldSet{supported: []string{"workflow", "await"}, language: []string{"return"}}
+	runWorkflowFields  = fieldSet{supported: []string{"namespace", "name", "version", "input"}}
+
+	httpFields           = fieldSet{supported: []string{"method", "endpoint", "headers", "body", "query", "output", "redirect"}}
+	openAPIFields        = fieldSet{supported: []string{"document", "operationId", "parameters", "authentication", "output", "redirect"}}
+	resourceFields       = fieldSet{supported: []string{"name", "endpoint"}}
+	endpointFields       = fieldSet{supported: []string{"uri", "authentication"}}
+	mcpFields            = fieldSet{supported: []string{"protocolVersion", "method", "parameters", "timeout", "transport", "client"}}
+	mcpClientFields      = fieldSet{supported: []string{"name", "version"}}
+	mcpTransportFields   = fieldSet{supported: []string{"http"}, language: []string{"options"}}
+	mcpHTTPFields        = fieldSet{supported: []string{"endpoint", "headers"}}
+	authenticationFields = fieldSet{supported: []string{"basic", "bearer", "digest", "oauth2", "oidc"}, language: []string{"certificate"}}
+	useOnlyFields        = fieldSet{supported: []string{"use"}}
+	oauth2Fields         = fieldSet{
+		supported: []string{"authority", "endpoints", "grant", "client", "request", "issuers", "scopes", "audiences"},
+		language:  []string{"username", "password", "subject", "actor"},
+	}
+	// oauth2Parts are the objects in an OAuth 2 policy. A token is neither revoked nor
+	// introspected: those endpoints describe the authority.
+	oauth2Parts = map[string]fieldSet{
+		"endpoints": {supported: []string{"token", "revocation", "introspection"}},
+		"client":    {supported: []string{"id", "secret", "assertion", "authentication"}},
+		"request":   {supported: []string{"encoding"}},
 	}
 )
 
-// taskKeywords are the keywords by which the language tells tasks apart.
-var taskKeywords = map[string]bool{
-	"call": true, "do": true, "emit": true, "for": true, "fork": true, "listen": true,
-	"raise": true, "run": true, "set": true, "switch": true, "try": true, "wait": true,
+// commonFields are what every task may have besides its own.
+var commonFields = []string{"if", "input", "output", "export", "timeout", "then", "metadata"}
+
+// unsupportedFields explains fields that the language has and this runtime does not.
+var unsupportedFields = map[string]string{
+	"/schedule":       "workflows run when they are called: call it from a CronJob, or from what consumes the events",
+	"/use/catalogs":   "functions are not fetched from elsewhere: define them in use.functions",
+	"/use/extensions": "write the tasks before and after the ones they extend",
+	"resource":        "schemas are not fetched from elsewhere: put it into document",
 }
+
+// taskKeywords are the keywords by which the language tells tasks apart.
+var taskKeywords = []string{"call", "do", "emit", "for", "fork", "listen", "raise", "run", "set", "switch", "try", "wait"}
 
 // fields reports the members of an object that this version does not support, and
 // those that the language does not have.
@@ -51,7 +99,16 @@ func (c *compiler) fields(at pointer, object map[string]any, f fieldSet) {
 		switch {
 		case slices.Contains(f.supported, key):
 		case slices.Contains(f.language, key):
-			c.problem(at.child(key), "the field %q is not supported by this version; supported: %s", key, strings.Join(f.supported, ", "))
+			why := unsupportedFields[string(at.child(key))]
+			if why == "" {
+				why = unsupportedFields[key]
+			}
+			if why == "" {
+				why = "supported are " + strings.Join(f.supported, ", ")
+			}
+			c.problem(at.child(key), "the field %q is not supported: %s", key, why)
+		case key == "true", key == "false":
+			c.problem(at.child(key), "the field %q is what readers of YAML 1.1 make of an unquoted on, off, yes, no, y or n: put it in quotes, or use definitionText", key)
 		default:
 			c.problem(at.child(key), "the field %q does not exist: %s", key, suggest(key, f.supported))
 		}
@@ -60,11 +117,17 @@ func (c *compiler) fields(at pointer, object map[string]any, f fieldSet) {
 
 // suggest tells what may have been meant instead of a name.
 func suggest(name string, known []string) string {
-	if near := nearest(name, known); near != "" {
+	switch near := nearest(name, known); {
+	case near != "":
 		return fmt.Sprintf("did you mean %q?", near)
+	case len(known) == 0:
+		return "there are none"
 	}
-	return "known are " + strings.Join(known, ", ")
+	return "known are " + clip(strings.Join(known, ", "), maxKnown)
 }
+
+// maxKnown bounds, in bytes, how many names a message lists.
+const maxKnown = 1 << 10
 
 // nearest returns the known name that a misspelt one is closest to, empty when none
 // is close.
@@ -74,12 +137,18 @@ func nearest(name string, known []string) string {
 		if strings.EqualFold(name, candidate) {
 			return candidate
 		}
+		if further(name, candidate, least) {
+			continue
+		}
 		if d := distance(name, candidate); d < least {
 			best, least = candidate, d
 		}
 	}
 	return best
 }
+
+// further says that two words surely are so many edits apart.
+func further(a, b string, edits int) bool { return len(a)-len(b) >= edits || len(b)-len(a) >= edits }
 
 // distance is the number of single-character edits, or swaps of neighbours, between
 // two words (optimal string alignment). Long words are not compared.

@@ -64,17 +64,17 @@ func FuzzRun(f *testing.F) {
 		if err != nil {
 			return
 		}
-		e, err := compileExpression("/x", text, siteTask)
+		e, err := compileExpression("/x", text, siteTask, nil)
 		if err != nil {
 			return
 		}
-		r := &run{program: &Program{name: "fuzz"}, ctx: t.Context(), raw: decoded}
-		r.vars[slotContext], r.vars[slotInput] = emptyContext, decoded
-		if err := r.startExpression(e); err != nil {
+		r := newRun(t.Context(), &Program{name: "fuzz"}, decoded, nil, Options{})
+		r.frame.input = decoded
+		if err := r.startExpression(); err != nil {
 			t.Fatal(err)
 		}
 		guarded, guardedErr := e.execute(r, decoded)
-		if !r.watch.stop() {
+		if _, intact := r.watch.stop(); !intact {
 			return
 		}
 		r.watch.release()
@@ -116,7 +116,7 @@ func comparePlain(t *testing.T, text string, input, got any) {
 	if strings.Contains(text, "$runtime") || strings.Contains(text, "$workflow") {
 		return
 	}
-	want, _ := code.RunWithContext(ctx, input, emptyContext, input, nil, nil, nil).Next()
+	want, _ := code.RunWithContext(ctx, input, emptyContext, input, nil, nil, nil, nil, nil, nil, nil).Next()
 	if ctx.Err() == nil && !sameValue(got, want) {
 		t.Errorf("%s on %v: with guards %#v, without %#v", text, input, got, want)
 	}
@@ -167,7 +167,7 @@ func FuzzCompile(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, definition []byte) {
-		p, problems := Compile("quote", definition)
+		p, problems := Compile("quote", definition, Environment{})
 		if (p == nil) == (len(problems) == 0) {
 			t.Fatalf("program %v and problems %v", p, problems)
 		}
@@ -179,14 +179,14 @@ func FuzzCompile(f *testing.F) {
 		if p == nil {
 			return
 		}
-		if again, _ := Compile("quote", definition); again.Hash() != p.Hash() {
+		if again, _ := Compile("quote", definition, Environment{}); again.Hash() != p.Hash() {
 			t.Errorf("two hashes of one definition: %s %s", p.Hash(), again.Hash())
 		}
 		for _, input := range []any{nil, map[string]any{}, map[string]any{"a": 1, "b": []any{"x", 1.5}}} {
 			if err := p.Check(input); err != nil && fault.As(err).Code != fault.SchemaViolation {
 				t.Errorf("Check: %v", fault.As(err).Cause)
 			}
-			if _, err := p.Run(t.Context(), input); err != nil {
+			if _, err := p.Run(t.Context(), input, nil, Options{}); err != nil {
 				if f := fault.As(err); f.Code == fault.Internal {
 					t.Errorf("Run: %v", f.Cause)
 				}

@@ -3,7 +3,7 @@ package workflow
 import (
 	"errors"
 	"fmt"
-	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 
@@ -18,10 +18,18 @@ type guard struct {
 	errs []error
 	// used holds the names of the variables that the query mentions.
 	used map[string]bool
+	// secrets are the names that are read off $secrets.
+	secrets []string
+	// patterns are the regular expressions that it matches with.
+	patterns []string
 }
 
-// reserved is the variable that rewritten queries bind.
-const reserved = "$__guard"
+// reserved is the variable that rewritten queries bind; nowVariable takes the place of
+// now, so that an expression has the time of the run's clock.
+const (
+	reserved    = "$__guard"
+	nowVariable = "$__now"
+)
 
 func (g *guard) errorf(format string, args ...any) {
 	g.errs = append(g.errs, fmt.Errorf(format, args...))
@@ -103,7 +111,7 @@ func (g *guard) query(q *gojq.Query) {
 // update rewrites l *= r to r as $__guard | l |= f(.; $__guard), which is what *=
 // means.
 func update(q *gojq.Query, function string) gojq.Query {
-	modify := &gojq.Query{Left: q.Left, Op: gojq.OpModify, Right: asQuery(call(function, identity(), variable()))}
+	modify := &gojq.Query{Left: q.Left, Op: gojq.OpModify, Right: asQuery(call(function, identity(), reservedQuery()))}
 	return gojq.Query{FuncDefs: q.FuncDefs, Left: q.Right, Op: gojq.OpPipe, Patterns: bind(), Right: modify}
 }
 
@@ -112,7 +120,7 @@ func (g *guard) definition(def *gojq.FuncDef) {
 	key := def.Name + "/" + strconv.Itoa(len(def.Args))
 	_, special := regexps[key]
 	if special || literals[key] || checkedInput[key] != "" || checkedArgument[key] != "" || checkedPair[key] != "" ||
-		refused[def.Name] != "" || key == "fromjson/0" || strings.HasPrefix(def.Name, "_") {
+		refused[def.Name] != "" || key == "fromjson/0" || key == "now/0" || strings.HasPrefix(def.Name, "_") {
 		g.errorf("the function %s cannot be defined anew: choose another name", def.Name)
 	}
 	for _, arg := range def.Args {
@@ -198,7 +206,7 @@ func call(name string, args ...*gojq.Query) *gojq.Term {
 	return &gojq.Term{Type: gojq.TermTypeFunc, Func: &gojq.Func{Name: name, Args: args}}
 }
 
-func variable() *gojq.Query { return asQuery(call(reserved)) }
+func reservedQuery() *gojq.Query { return asQuery(call(reserved)) }
 
 func bind() []*gojq.Pattern { return []*gojq.Pattern{{Name: reserved}} }
 
@@ -249,7 +257,11 @@ func (g *guard) literalArgument(function string, q *gojq.Query, isPattern bool) 
 func (g *guard) literalItem(function string, q *gojq.Query, isPattern bool) {
 	if q != nil {
 		if text, ok := literalText(q); ok {
-			if _, err := regexp.Compile(text); err != nil && isPattern {
+			if !isPattern {
+				return
+			}
+			g.patterns = append(g.patterns, text)
+			if _, err := syntax.Parse(text, syntax.Perl); err != nil {
 				g.errorf("the pattern of %s is not a regular expression (RE2 syntax): %v", function, err)
 			}
 			return

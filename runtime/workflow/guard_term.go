@@ -17,6 +17,7 @@ func (g *guard) term(t *gojq.Term) {
 		for _, kv := range t.Object.KeyVals {
 			if kv.Key != "" && kv.Key[0] == '$' {
 				g.name(kv.Key)
+				g.reads(kv.Key, nil)
 			}
 			g.text(kv.KeyString)
 			g.query(kv.KeyQuery)
@@ -84,8 +85,11 @@ func (g *guard) function(t *gojq.Term) {
 		return
 	}
 	g.name(f.Name)
-	if f.Name == "$workflow" && len(t.SuffixList) > 0 && t.SuffixList[0].Index != nil && t.SuffixList[0].Index.Name == "id" {
-		g.errorf("$workflow.id is not supported by this version")
+	g.reads(f.Name, t.SuffixList)
+	if f.Name == "now" && len(f.Args) == 0 {
+		f.Name = nowVariable
+		g.used[nowVariable] = true
+		return
 	}
 	key := f.Name + "/" + strconv.Itoa(len(f.Args))
 	g.arguments(key, f)
@@ -99,8 +103,8 @@ func (g *guard) function(t *gojq.Term) {
 		f.Args[0] = pipe(f.Args[0], checkedArgument[key])
 		return
 	case checkedPair[key] != "":
-		check := asQuery(call(checkedPair[key], variable()))
-		inner := &gojq.Query{Left: check, Op: gojq.OpPipe, Right: asQuery(call(f.Name, variable()))}
+		check := asQuery(call(checkedPair[key], reservedQuery()))
+		inner := &gojq.Query{Left: check, Op: gojq.OpPipe, Right: asQuery(call(f.Name, reservedQuery()))}
 		body = &gojq.Query{Left: f.Args[0], Op: gojq.OpPipe, Patterns: bind(), Right: inner}
 	case key == "fromjson/0":
 		f.Name = "_guard_fromjson"
@@ -131,4 +135,29 @@ func (g *guard) arguments(key string, f *gojq.Func) {
 // checked returns the call f on an input that passed a check.
 func checked(check string, f *gojq.Func) *gojq.Query {
 	return &gojq.Query{Left: asQuery(call(check)), Op: gojq.OpPipe, Right: asQuery(&gojq.Term{Type: gojq.TermTypeFunc, Func: f})}
+}
+
+// reads notes which secret is read, if it is one.
+func (g *guard) reads(name string, suffixes []*gojq.Suffix) {
+	if name == slotNames[slotSecrets] {
+		g.secrets = append(g.secrets, secretName(suffixes))
+	}
+}
+
+// secretName is what is read off $secrets, empty when that is found out by running.
+func secretName(suffixes []*gojq.Suffix) string {
+	if len(suffixes) == 0 || suffixes[0].Index == nil {
+		return ""
+	}
+	x := suffixes[0].Index
+	switch {
+	case x.Name != "":
+		return x.Name
+	case x.Str != nil && x.Str.Queries == nil:
+		return x.Str.Str
+	case x.Start != nil && !x.IsSlice:
+		name, _ := literalText(x.Start)
+		return name
+	}
+	return ""
 }

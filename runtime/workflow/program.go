@@ -1,13 +1,14 @@
 // Package workflow compiles and runs workflow definitions in the Open Workflow
-// Specification DSL 1.0.3. It knows no transport and no policy.
+// Specification DSL 1.0.3, as a profile: what the pods of an app can do safely. It knows
+// no transport and no policy; what a run reaches outside of itself is its Host.
 //
-// Of the language it takes, so far: document, input.schema, input.from,
-// output.schema, output.as, and do with set tasks that may have if, input.from and
-// output.as. Whatever else the language has is refused by name when it is compiled,
-// never ignored and never found out when it runs.
+// Whatever is outside of the profile is refused by name when a definition is compiled,
+// never ignored and never found out when it runs. docs/workflows.md describes the
+// profile.
 package workflow
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 )
@@ -31,15 +32,31 @@ func (p Problem) String() string {
 // Program is a compiled workflow. It is immutable and safe for concurrent use: runs
 // share nothing but it.
 type Program struct {
-	name, version, title, summary string
-	hash                          string
+	name, namespace, version, title, summary string
+	hash                                     string
 	// definition is the definition as expressions see it in $workflow.
 	definition map[string]any
 
 	inputSchema, outputSchema *schema
 	from                      *template
-	tasks                     []task
+	timeout                   *duration
+	tasks                     list
 	as                        *template
+	// variables is how many variables the tasks declare.
+	variables int
+	// secrets are the names in use.secrets, subflows the tasks that run other workflows,
+	// and documents the OpenAPI documents of calls.
+	secrets   []string
+	subflows  []*subflow
+	documents []Document
+}
+
+// Document is an OpenAPI document that a workflow calls by.
+type Document struct {
+	// Name is its endpoint as the definition writes it.
+	Name    string
+	access  *authentication
+	program *Program
 }
 
 // Version returns document.version.
@@ -65,6 +82,27 @@ func (p *Program) OutputSchema() json.RawMessage { return p.outputSchema.text() 
 // integer, number, boolean, array or object. It is empty when the schema names no
 // such property, or not exactly one type besides null.
 func (p *Program) PropertyType(name string) string { return p.inputSchema.propertyType(name) }
+
+// Name returns document.name.
+func (p *Program) Name() string { return p.name }
+
+// Documents are the OpenAPI documents of the workflow's calls.
+func (p *Program) Documents() []Document { return p.documents }
+
+// Access returns how the document is fetched, nil for anonymously. Secrets are read from
+// the host; an expression sees no input. The error is an *Error, unless ctx has ended.
+func (d Document) Access(ctx context.Context, host *Host) (*Authentication, error) {
+	r := newRun(ctx, d.program, nil, host, Options{})
+	defer r.shared.settle()
+	r.declared = make([]any, d.program.variables)
+	var access *Authentication
+	_, err := r.guarded(func() (any, error) {
+		var err error
+		access, err = d.access.evaluate(r, nil)
+		return nil, err
+	})
+	return access, err
+}
 
 // Check validates inputs against input.schema. The error is a *fault.Error with code
 // SchemaViolation and a Violation for each of the first problems; none of them holds

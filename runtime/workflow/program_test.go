@@ -18,7 +18,7 @@ func define(members string) []byte {
 // mustCompile compiles a definition that has no problem.
 func mustCompile(tb testing.TB, members string) *Program {
 	tb.Helper()
-	p, problems := Compile("quote", define(members))
+	p, problems := Compile("quote", define(members), Environment{})
 	if len(problems) > 0 {
 		tb.Fatalf("compiling %s: %v", members, problems)
 	}
@@ -70,7 +70,7 @@ func TestRun(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := mustCompile(t, tt.members)
 			input := value(t, tt.input)
-			got, err := p.Run(t.Context(), input)
+			got, err := p.Run(t.Context(), input, nil, Options{})
 			if err != nil {
 				t.Fatalf("Run: %v (%v)", err, fault.As(err).Cause)
 			}
@@ -127,7 +127,7 @@ func BenchmarkRun(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := program.Run(context.Background(), input); err != nil {
+				if _, err := program.Run(context.Background(), input, nil, Options{}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -2,9 +2,11 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
@@ -16,10 +18,23 @@ const (
 	expressionTime = 50 * time.Millisecond
 	// maxStall is how long an expression may take that has to wait for the CPU.
 	maxStall = time.Second
-	// runTime is how long all expressions of a run may take together.
+	// runTime is how long all expressions of a run, and the checks of what they give, may
+	// take together.
 	runTime = 2 * time.Second
-	// maxOutputBytes is the size of a task's output as JSON text.
-	maxOutputBytes = 1 << 20
+	// maxTransitions is how many tasks a run may start.
+	maxTransitions = 10_000
+	// maxIterations is how many iterations the loops of a run may have together.
+	maxIterations = 10_000
+	// maxLive is how many branches of a run may be under way at once.
+	maxLive = 256
+	// maxSpawned is how many other runs a run may start and leave to themselves.
+	maxSpawned = 100
+	// maxOutputBytes is the size of a task's output, and of any expression's value, as
+	// JSON text; maxContextBytes that of $context, and maxResponseBytes that of what a
+	// call gets before the task selects from it.
+	maxOutputBytes   = 1 << 20
+	maxContextBytes  = 256 << 10
+	maxResponseBytes = 10 << 20
 	// maxOutputDepth is how deep a task's output may be nested: twice what an input
 	// may be.
 	maxOutputDepth = 128
@@ -27,156 +42,234 @@ const (
 
 var processStart = time.Now()
 
-// slot is the index of an expression's variable.
-type slot int
+// shared is what all lines of control of a run share: its branches, and the workflows
+// that it runs.
+type shared struct {
+	host    *Host
+	clock   Clock
+	options Options
 
-// The variables of expressions, as the specification names them.
-const (
-	slotContext slot = iota
-	slotInput
-	slotWorkflow
-	slotTask
-	slotRuntime
-	slotCount
-)
+	transitions, iterations, live, spawned atomic.Int64
+	// spent is the time, in nanoseconds, that expressions and the checks of what they
+	// give took so far.
+	spent atomic.Int64
+	// held is the memory that the lines of control have claimed: see claim.
+	held atomic.Int64
+	// secrets are the app's, once the run has asked for one; revealed are the names of those
+	// that it read, and redact takes their values out of texts.
+	readSecrets sync.Once
+	secrets     map[string]any
+	revealed    sync.Map
+	redact      redactor
+}
 
-var slotNames = [slotCount]string{"$context", "$input", "$workflow", "$task", "$runtime"}
-
-// emptyContext is $context: nothing exports to it yet. It is never written to.
-var emptyContext = map[string]any{}
-
-// run is the state of one execution.
+// run is one line of control: a workflow, or a branch of a fork.
 type run struct {
+	shared  *shared
 	program *Program
 	ctx     context.Context
 	// raw is the workflow's input as it came.
 	raw     any
 	started time.Time
-	// vars are the values of the variables; $workflow and $task are made when an
-	// expression first asks for them.
-	vars [slotCount]any
-	// task is the one that runs now, and taskInput its raw input.
-	task        *task
-	taskInput   any
-	taskStarted time.Time
-	// jq is the time that expressions took so far.
-	jq    time.Duration
-	watch *stopwatch
+	// context is $context.
+	context any
+	// frame is the task that runs now.
+	frame frame
+	// values are made when an expression first asks for them.
+	workflowValue, secretsValue any
+	// declared are the values of the variables that tasks declare.
+	declared []any
+	watch    *stopwatch
+	ledger
+}
+
+// frame is what expressions see of one task.
+type frame struct {
+	task              *task
+	rawInput, input   any
+	rawOutput, output any
+	hasOutput         bool
+	authorization     any
+	started           time.Time
 }
 
 // Run executes the workflow. The error is a *fault.Error: WorkflowFailed, with the
-// status that the specification gives to the failure, or Timeout when ctx ended.
-// Inputs are what validate.Decode returns and are not changed; the result may share
-// memory with them and with the program, so neither may be changed afterwards.
-func (p *Program) Run(ctx context.Context, inputs any) (result any, err error) {
-	r := run{program: p, ctx: ctx, raw: inputs}
-	r.vars[slotContext] = emptyContext
+// status for the caller and the specification's error as Problem; Timeout, also when ctx
+// ended; or Overloaded, when the runs of this process hold all the memory that there is
+// for them. Inputs are what validate.Decode returns and are not changed; the result may
+// share memory with them and with the program, so neither may be changed afterwards. No
+// goroutine of the run outlives it.
+func (p *Program) Run(ctx context.Context, inputs any, host *Host, o Options) (any, error) {
+	r := newRun(ctx, p, inputs, host, o)
+	defer r.shared.settle()
+	result, err := r.guarded(r.workflow)
+	if err != nil {
+		return nil, r.fault(err)
+	}
+	return r.shared.redact.value(result), nil
+}
+
+// newRun returns the first line of control of a run.
+func newRun(ctx context.Context, p *Program, inputs any, host *Host, o Options) *run {
+	if host == nil {
+		host = &Host{}
+	}
+	s := &shared{host: host, clock: host.Clock, options: o}
+	if s.clock == nil {
+		s.clock = systemClock{}
+	}
+	return s.line(ctx, p, inputs)
+}
+
+// line returns the line of control of a workflow.
+func (s *shared) line(ctx context.Context, p *Program, inputs any) *run {
+	return &run{shared: s, program: p, ctx: ctx, raw: inputs, context: emptyContext, started: s.clock.Now()}
+}
+
+// guarded runs what a line of control does; a panic is an error like any other.
+func (r *run) guarded(do func() (any, error)) (result any, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			r.watch.stop()
-			result, err = nil, fault.As(fmt.Errorf("panic in workflow %s: %v\n%s", p.name, cause, debug.Stack()))
+			result, err = nil, fmt.Errorf("panic in workflow %s: %v\n%s", r.program.name, cause, debug.Stack())
 			return
 		}
 		r.watch.release()
 	}()
-	return r.workflow() //nolint:contextcheck // jq runs under the run's stopwatch, which goes off no later than ctx
+	return do()
 }
 
-// workflow is the data flow of a whole run: input.from, each task on its
-// predecessor's output, output.as.
+// workflow is the data flow of a whole run: timeout, input.from, the tasks, output.as.
 func (r *run) workflow() (any, error) {
 	p := r.program
-	data, err := p.from.apply(r, r.raw)
+	if n := p.variables; n > 0 {
+		r.declared = make([]any, n)
+		if err := r.hold(slotBytes * int64(n)); err != nil {
+			return nil, err
+		}
+	}
+	if p.timeout == nil {
+		return r.body()
+	}
+	limit, err := p.timeout.evaluate(r, r.raw)
+	if err != nil {
+		return nil, blame("/timeout", err)
+	}
+	var data any
+	err = r.within(limit, func() error {
+		var err error
+		data, err = r.body()
+		return err
+	})
+	return data, blame("/timeout", err)
+}
+
+func (r *run) body() (any, error) {
+	p := r.program
+	input, err := p.from.apply(r, r.raw)
+	if err != nil {
+		return nil, blame("/input/from", err)
+	}
+	data, _, err := p.tasks.run(r, input)
 	if err != nil {
 		return nil, err
 	}
-	input := data
-	for i := range p.tasks {
-		if r.ctx.Err() != nil {
-			return nil, r.timeout()
-		}
-		if data, err = p.tasks[i].run(r, data); err != nil {
-			return nil, err
-		}
-	}
 	if p.as != nil {
-		r.task, r.vars[slotTask], r.vars[slotInput] = nil, nil, input
+		r.frame = frame{input: input}
 		if data, err = p.as.apply(r, data); err != nil {
-			return nil, err
+			return nil, blame("/output/as", err)
 		}
-		if data, err = bounded(data, "/output/as"); err != nil {
-			return nil, err
+		if data, _, err = r.weigh(data, maxOutputBytes, "the output of the workflow"); err != nil {
+			return nil, blame("/output/as", err)
 		}
 	}
-	if err := p.outputSchema.check(data); err != nil {
-		e := fault.New(fault.WorkflowFailed, "the output does not match the workflow's own output schema")
-		e.Cause = fmt.Errorf("%w: %v", err, fault.As(err).Violations)
-		return nil, e
+	if err := r.validate(p.outputSchema, data, "the output does not match the workflow's own output schema"); err != nil {
+		return nil, blame("/output", ours(err))
 	}
 	return data, nil
 }
 
-// timeout is the failure of a run whose context ended.
-func (r *run) timeout() error {
-	e := fault.New(fault.Timeout, "workflow %s did not finish in time; nothing it would have returned is kept", r.program.name)
-	e.Cause = r.ctx.Err()
+// blame says which part of the definition an error comes from, unless that is known.
+func blame(pointer string, err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Instance == "" {
+		e.Instance = pointer
+	}
+	return err
+}
+
+// ours marks an error as the workflow's fault, and not that of the inputs.
+func ours(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.ours = true
+	}
+	return err
+}
+
+// validate checks a value with a schema; no schema takes everything. The violations name
+// fields of the schema, and are for the log. The time it took is counted by the number of
+// values, because nothing interrupts a validator.
+func (r *run) validate(s *schema, value any, detail string, args ...any) error {
+	if s == nil {
+		return nil
+	}
+	violation := s.check(value)
+	each := fullCheckTime
+	if violation == nil && s.quick != nil {
+		each = quickCheckTime
+	}
+	if err := r.spend(time.Duration(count(value, maxChecked)) * each); err != nil {
+		return err
+	}
+	if violation == nil {
+		return nil
+	}
+	return NewError(ValidationError, fmt.Errorf("%w: %v", violation, fault.As(violation).Violations), detail, args...)
+}
+
+// About how long it takes to look at one value: to weigh it, to recognize it as valid, to
+// validate it.
+const (
+	weighTime      = 20 * time.Nanosecond
+	quickCheckTime = 50 * time.Nanosecond
+	fullCheckTime  = time.Microsecond
+)
+
+// spend counts time that the run used besides the time that its expressions took.
+func (r *run) spend(d time.Duration) error {
+	// What is next to nothing is not counted: the counter is shared by all branches.
+	if d < time.Microsecond || r.shared.spent.Add(int64(d)) <= int64(runTime) {
+		return nil
+	}
+	return outOfTime()
+}
+
+func outOfTime() error {
+	return exhausted("the expressions of this run, and the checks of what they give, took more than %v together", runTime)
+}
+
+// exhausted is the failure of a run that used up what it may: no catch can help.
+func exhausted(detail string, args ...any) error {
+	e := NewError(RuntimeError, nil, detail, args...)
+	e.final = true
 	return e
 }
 
-// failed is the failure of a run at one node of the definition. The status is that of
-// the specification's error types, 0 for our own limits.
-func failed(pointer string, status int, message string, cause error) error {
-	e := fault.New(fault.WorkflowFailed, "the workflow failed at %s: %s", pointer, message)
-	e.Status, e.Cause = status, cause
-	return e
+// errEnded says that the run was ended from outside: its caller went away, or its time
+// is over. No catch sees it.
+var errEnded = errors.New("the run was ended")
+
+// ended is the error of whatever notices that the run's context ended.
+func (r *run) ended() error {
+	cause := context.Cause(r.ctx)
+	if cause == nil {
+		cause = context.DeadlineExceeded // the context is a moment late to say so
+	}
+	return fmt.Errorf("%w: %w", errEnded, cause)
 }
 
-// variable returns the value of a variable, making it when it is first asked for.
-func (r *run) variable(s slot) any {
-	if r.vars[s] != nil {
-		return r.vars[s]
-	}
-	switch s {
-	case slotWorkflow:
-		if r.started.IsZero() {
-			r.started = time.Now()
-		}
-		r.vars[s] = map[string]any{
-			"definition": r.program.definition,
-			"input":      r.raw,
-			"startedAt":  instant(r.started),
-		}
-	case slotTask:
-		if r.task != nil {
-			r.vars[s] = map[string]any{
-				"name":       r.task.name,
-				"reference":  r.task.pointer,
-				"definition": r.task.definition,
-				"input":      r.taskInput,
-				"startedAt":  instant(r.taskStarted),
-			}
-		}
-	case slotRuntime:
-		r.vars[s] = runtimeDescriptor()
-	case slotContext, slotInput, slotCount:
-		// These are set before an expression can ask for them; null is a value too.
-	}
-	return r.vars[s]
+// expired says whether the run's context has ended; it may be a moment late to say so
+// itself.
+func (r *run) expired() bool {
+	deadline, ok := r.ctx.Deadline()
+	return r.ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
-
-// instant is a point in time as the specification describes it to expressions.
-func instant(t time.Time) map[string]any {
-	return map[string]any{
-		"iso8601": t.UTC().Format("2006-01-02T15:04:05.000Z"),
-		"epoch":   map[string]any{"seconds": int(t.Unix()), "milliseconds": int(t.UnixMilli())},
-	}
-}
-
-// runtimeDescriptor is $runtime.
-var runtimeDescriptor = sync.OnceValue(func() any {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	return map[string]any{"name": "nexus", "version": version, "metadata": map[string]any{}}
-})

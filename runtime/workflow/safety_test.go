@@ -61,7 +61,7 @@ func TestRunIsBounded(t *testing.T) {
 			input := value(t, tt.input)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			result, err := p.Run(t.Context(), input)
+			result, err := p.Run(t.Context(), input, nil, Options{})
 			runtime.ReadMemStats(&after)
 			if err == nil {
 				t.Errorf("it is not refused: %T", result)
@@ -126,14 +126,14 @@ func TestRunEnds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := tt.p.Run(tt.ctx, 1)
+			_, err := tt.p.Run(tt.ctx, 1, nil, Options{})
 			if got := fault.As(err).Code; got != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
 	}
 	// A stopwatch that went off must not end the next run.
-	if _, err := plain.Run(t.Context(), nil); err != nil {
+	if _, err := plain.Run(t.Context(), nil, nil, Options{}); err != nil {
 		t.Errorf("the run after a slow one: %v", err)
 	}
 }
@@ -141,9 +141,10 @@ func TestRunEnds(t *testing.T) {
 // TestRunBudget spends the jq time of a whole run in expressions that each stay below
 // their own limit.
 func TestRunBudget(t *testing.T) {
-	r := run{program: &Program{name: "quote"}, ctx: t.Context(), jq: runTime}
-	err := r.startExpression(&expression{pointer: "/do/0/a/set/x"})
-	if got := fault.As(err); got.Code != fault.WorkflowFailed || !strings.Contains(got.Detail, "2 s") {
+	r := newRun(t.Context(), &Program{name: "quote"}, nil, nil, Options{})
+	r.shared.spent.Store(int64(runTime))
+	err := r.fault(r.startExpression())
+	if got := fault.As(err); got.Code != fault.WorkflowFailed || !strings.Contains(got.Detail, "2s") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -163,11 +164,11 @@ func TestRunFails(t *testing.T) {
 		{"condition", `"do":[{"a":{"if":".a.b","set":{"x":1}}}]`, `{"a":"secret-value"}`, 400, "/do/0/a/if"},
 		{"workflow input", `"input":{"from":".a.b"},"do":[{"a":{"set":{"x":1}}}]`, `{"a":"secret-value"}`, 400, "/input/from"},
 		{"workflow output", `"do":[{"a":{"set":{"x":1}}}],"output":{"as":".x.y"}`, `{}`, 400, "/output/as"},
-		{"output schema", `"do":[{"a":{"set":{"x":"${ .a }"}}}],"output":{"schema":{"document":{"type":"object","properties":{"x":{"type":"integer"}}}}}`, `{"a":"secret-value"}`, 0, "output schema"},
+		{"output schema", `"do":[{"a":{"set":{"x":"${ .a }"}}}],"output":{"schema":{"document":{"type":"object","properties":{"x":{"type":"integer"}}}}}`, `{"a":"secret-value"}`, 500, "output schema"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := mustCompile(t, tt.members).Run(t.Context(), value(t, tt.input))
+			_, err := mustCompile(t, tt.members).Run(t.Context(), value(t, tt.input), nil, Options{})
 			f := fault.As(err)
 			if err == nil || f.Code != fault.WorkflowFailed || f.Status != tt.status || !strings.Contains(f.Detail, tt.detail) {
 				t.Errorf("got %+v", f)
@@ -187,7 +188,7 @@ func TestRunConcurrently(t *testing.T) {
 	for n := range 16 {
 		group.Go(func() {
 			for range 50 {
-				got, err := p.Run(t.Context(), map[string]any{"n": n})
+				got, err := p.Run(t.Context(), map[string]any{"n": n}, nil, Options{})
 				want := map[string]any{"n": n, "m": n, "w": n, "lit": map[string]any{"k": []any{1}}}
 				if err != nil || !reflect.DeepEqual(got, want) {
 					t.Errorf("got %v, %v, want %v", got, err, want)
@@ -200,8 +201,8 @@ func TestRunConcurrently(t *testing.T) {
 }
 
 func TestRunSurvivesAPanic(t *testing.T) {
-	broken := &Program{name: "quote", tasks: []task{{set: &template{expression: &expression{}}}}}
-	_, err := broken.Run(t.Context(), nil)
+	broken := &Program{name: "quote", tasks: list{[]task{{action: &setTask{&template{expression: &expression{}}}}}}}
+	_, err := broken.Run(t.Context(), nil, nil, Options{})
 	if f := fault.As(err); err == nil || f.Code != fault.Internal || f.Cause == nil || strings.Contains(f.Detail, "panic") {
 		t.Errorf("got %+v", f)
 	}

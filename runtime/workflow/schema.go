@@ -36,8 +36,9 @@ func (noLoader) Load(string) (any, error) {
 	return nil, errors.New("schemas are not loaded from elsewhere")
 }
 
-// schema compiles the schema of input or output.
-func (c *compiler) schema(at pointer, parent map[string]any) *schema {
+// schema compiles the schema of input, output or export. That of what callers send has to
+// be one of an object.
+func (c *compiler) schema(at pointer, parent map[string]any, objects bool) *schema {
 	holder, ok := c.object(at, parent, "schema")
 	if !ok {
 		return nil
@@ -45,7 +46,7 @@ func (c *compiler) schema(at pointer, parent map[string]any) *schema {
 	at = at.child("schema")
 	c.fields(at, holder, schemaFields)
 	if format, ok := c.text(at, holder, "format", false); ok && format != "json" {
-		c.problem(at.child("format"), "the schema format %q is not supported by this version; supported: json", format)
+		c.problem(at.child("format"), "the schema format %q is not supported: write json", format)
 	}
 	document, ok := c.object(at, holder, "document")
 	if !ok {
@@ -56,8 +57,8 @@ func (c *compiler) schema(at pointer, parent map[string]any) *schema {
 	}
 	at = at.child("document")
 	before := len(c.problems)
-	if t, present := document["type"]; present && t != "object" {
-		c.problem(at.child("type"), "must be \"object\": inputs and outputs have named fields")
+	if t, present := document["type"]; objects && present && t != "object" {
+		c.problem(at.child("type"), "must be \"object\": inputs have names")
 	}
 	if s, present := document["$schema"]; present && s != "https://json-schema.org/draft/2020-12/schema" {
 		c.problem(at.child("$schema"), "must be https://json-schema.org/draft/2020-12/schema, or left out")
@@ -69,7 +70,7 @@ func (c *compiler) schema(at pointer, parent map[string]any) *schema {
 	return c.compileSchema(at, document)
 }
 
-// references refuses references that leave the schema.
+// references refuses references that leave the schema, and patterns that are too large.
 func (c *compiler) references(at pointer, v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -85,6 +86,15 @@ func (c *compiler) references(at pointer, v any) {
 				}
 			case "enum", "const", "default", "examples":
 				continue // data, not schemas
+			case "pattern":
+				if text, ok := v[key].(string); ok {
+					c.pattern(at.child(key), text)
+				}
+			case "patternProperties":
+				object, _ := v[key].(map[string]any)
+				for _, text := range slices.Sorted(maps.Keys(object)) {
+					c.pattern(at.child(key), text)
+				}
 			}
 			c.references(at.child(key), v[key])
 		}
@@ -109,6 +119,7 @@ func (c *compiler) compileSchema(at pointer, document map[string]any) *schema {
 	jc := jsonschema.NewCompiler()
 	jc.DefaultDraft(jsonschema.Draft2020)
 	jc.AssertFormat()
+	jc.UseRegexpEngine(patternEngine)
 	jc.UseLoader(noLoader{})
 	if err = jc.AddResource(schemaURL, tree); err == nil {
 		var compiled *jsonschema.Schema

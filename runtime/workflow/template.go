@@ -33,7 +33,7 @@ func (t *template) apply(r *run, data any) (any, error) {
 			}
 			object[t.members[i].key] = value
 		}
-		return object, nil
+		return object, r.hold(objectBytes(len(t.members)))
 	case t.items != nil:
 		array := make([]any, len(t.items))
 		for i, item := range t.items {
@@ -43,7 +43,7 @@ func (t *template) apply(r *run, data any) (any, error) {
 			}
 			array[i] = value
 		}
-		return array, nil
+		return array, r.hold(arrayBytes(len(t.items)))
 	}
 	return t.literal, nil
 }

@@ -178,12 +178,7 @@ func quoted(names []string, one, many string) string {
 }
 
 // shorten cuts a text that is too long for a message.
-func shorten(text string) string {
-	if len(text) <= 80 {
-		return text
-	}
-	return strings.ToValidUTF8(text[:80], "") + "..."
-}
+func shorten(text string) string { return clip(text, 80) }
 
 // decimal writes a bound of the schema.
 func decimal(n *big.Rat) string {

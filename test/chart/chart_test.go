@@ -240,7 +240,7 @@ func TestNotesWork(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatalf("the notes' manifest is refused: %v", problems)
 	}
-	if _, errs := config.FromApp(app); len(errs) > 0 {
+	if _, errs := config.FromApp(app, nil); len(errs) > 0 {
 		t.Errorf("the notes' manifest is refused: %v", errs)
 	}
 }

@@ -125,7 +125,7 @@ func (s *server) testBad(t *testing.T, c Case) {
 		t.Fatal(err)
 	}
 	s.remove(t, app.Name)
-	answer := judge(&app)
+	answer := judge(&app, c.Beside)
 	if c.At == References {
 		if answer != "" {
 			t.Errorf("refused before the references are looked at:\n%s", answer)
@@ -141,6 +141,7 @@ func (s *server) testBad(t *testing.T, c Case) {
 // and what the manifest reader reads are the same.
 func (s *server) testGood(t *testing.T, manifest []byte) {
 	t.Helper()
+	manifest, beside := Split(t, manifest)
 	want, problems := config.ReadManifest(manifest)
 	if len(problems) > 0 {
 		t.Fatal(lines(problems))
@@ -165,17 +166,17 @@ func (s *server) testGood(t *testing.T, manifest []byte) {
 	if a, b := specTree(t, body), specTree(t, typed); !reflect.DeepEqual(a, b) {
 		t.Errorf("the Go types lose something of\n%v\nand keep\n%v", a, b)
 	}
-	if a, b := document(t, want), document(t, &got); !bytes.Equal(a, b) {
+	if a, b := document(t, want, beside), document(t, &got, beside); !bytes.Equal(a, b) {
 		t.Errorf("offline and on the cluster the documents differ:\n%s\n%s", a, b)
 	}
 }
 
 // document renders an app, in a namespace that both have.
-func document(t *testing.T, app *v1alpha1.NexusApp) []byte {
+func document(t *testing.T, app *v1alpha1.NexusApp, beside Beside) []byte {
 	t.Helper()
 	app = app.DeepCopy()
 	app.Namespace = namespace
-	d, errs := config.FromApp(app)
+	d, errs := config.FromApp(app, beside.Source)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -237,7 +238,7 @@ func withoutEmpty(value any) any {
 // leaves behind has to be valid. The same for a merge patch that takes the last field
 // of a block away.
 func (s *server) testTakingAway(t *testing.T) {
-	full := Good(t)["full"]
+	full, _ := Split(t, Good(t)["full"])
 	if raw, err := s.apply(t.Context(), "full", full); err != nil {
 		t.Fatal(said(raw, err))
 	}
@@ -271,7 +272,7 @@ func (s *server) testMaximal(t *testing.T) {
 		t.Fatal(lines(problems))
 	}
 	app.Name = "maximal"
-	template := app.Spec.Workflows[0]
+	template := app.Spec.Workflows[0] // its definition is an object
 	app.Spec.Workflows = nil
 	for i := range 100 {
 		w := *template.DeepCopy()
@@ -283,7 +284,7 @@ func (s *server) testMaximal(t *testing.T) {
 		}
 		app.Spec.Workflows = append(app.Spec.Workflows, w)
 	}
-	if said := judge(app); said != "" {
+	if said := judge(app, Beside{}); said != "" {
 		t.Fatalf("the maximal app is not valid:\n%.2000s", said)
 	}
 	body, err := json.Marshal(app)

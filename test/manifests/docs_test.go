@@ -69,7 +69,7 @@ func TestExamplesInDocumentsAreValid(t *testing.T) {
 			app, problems := config.ReadManifest([]byte(example))
 			said := lines(problems)
 			if app != nil {
-				said = judge(app)
+				said = judge(app, Beside{})
 			}
 			if said != "" {
 				t.Errorf("%s: an example is not valid:\n%s\n%s", path, said, block[1])

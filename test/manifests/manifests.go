@@ -6,6 +6,7 @@ package manifests
 import (
 	"bytes"
 	"embed"
+	"fmt"
 	"io/fs"
 	"iter"
 	"maps"
@@ -14,8 +15,9 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/nexus-operator/nexus-operator/runtime/config"
 )
 
 //go:embed bad good
@@ -45,8 +47,20 @@ type Case struct {
 	// WantOnline and WantOffline are the texts that a cluster and 'nexus validate' have
 	// to say: the field, and what to write instead. Most are the same.
 	WantOnline, WantOffline []string
-	// Secrets are what the file says exists beside the app: values by name and entry.
-	Secrets map[string]map[string]string
+	// Beside are what the file says exists beside the app.
+	Beside
+}
+
+// Beside are objects beside an app: values by name and entry.
+type Beside struct{ Secrets, ConfigMaps map[string]map[string]string }
+
+// Source reads the ConfigMaps.
+func (b Beside) Source(e config.Entry) (string, error) {
+	text, ok := b.ConfigMaps[e.ConfigMap][e.Key]
+	if !ok {
+		return "", fmt.Errorf("there is no entry %q in a ConfigMap %q", e.Key, e.ConfigMap)
+	}
+	return text, nil
 }
 
 // Missing returns the wanted texts that said does not hold.
@@ -83,11 +97,7 @@ func Load(tb testing.TB) []Case {
 		if c.At != Admission && c.At != Accepted && c.At != References || len(c.WantOnline) == 0 {
 			tb.Fatalf("bad/%s.yaml: begin with '# want-at: admission|accepted|references' and '# want: TEXT'", name)
 		}
-		app, others, found := bytes.Cut(raw, []byte("\n---\n"))
-		c.App = app
-		if found {
-			c.Secrets = secrets(tb, name, others)
-		}
+		c.App, c.Beside = Split(tb, raw)
 		cases = append(cases, c)
 	}
 	return cases
@@ -120,11 +130,31 @@ func read(tb testing.TB, folder string) iter.Seq2[string, []byte] {
 	}
 }
 
-func secrets(tb testing.TB, name string, raw []byte) map[string]map[string]string {
+// Split parts a file into the NexusApp, which comes first, and what stands beside it.
+func Split(tb testing.TB, raw []byte) (app []byte, beside Beside) {
 	tb.Helper()
-	var secret corev1.Secret
-	if err := yaml.UnmarshalStrict(raw, &secret); err != nil || secret.Kind != "Secret" {
-		tb.Fatalf("bad/%s.yaml: the second document is not a Secret: %v", name, err)
+	beside = Beside{Secrets: map[string]map[string]string{}, ConfigMaps: map[string]map[string]string{}}
+	for i, part := range bytes.Split(raw, []byte("\n---\n")) {
+		if i == 0 {
+			app = part
+			continue
+		}
+		var object struct {
+			Kind             string
+			Metadata         struct{ Name string }
+			StringData, Data map[string]string
+		}
+		if err := yaml.Unmarshal(part, &object); err != nil {
+			tb.Fatalf("document %d of %.60q: %v", i+1, app, err)
+		}
+		switch object.Kind {
+		case "Secret":
+			beside.Secrets[object.Metadata.Name] = object.StringData
+		case "ConfigMap":
+			beside.ConfigMaps[object.Metadata.Name] = object.Data
+		default:
+			tb.Fatalf("document %d of %.60q is neither a Secret nor a ConfigMap", i+1, app)
+		}
 	}
-	return map[string]map[string]string{secret.Name: secret.StringData}
+	return app, beside
 }

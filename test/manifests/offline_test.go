@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,11 +19,15 @@ import (
 
 // judge returns what the rules of the API and the compiler say about an app, one line
 // each: what the operator's Accepted=False is made of.
-func judge(app *v1alpha1.NexusApp) string {
-	_, errs := config.FromApp(app)
+func judge(app *v1alpha1.NexusApp, beside Beside) string {
+	document, errs := config.FromApp(app, beside.Source)
+	errs = slices.DeleteFunc(errs, config.IsReference)
 	problems := config.Problems(errs)
-	_, found := compile.Workflows(app.Spec.Workflows)
-	return lines(append(problems, found...))
+	if document.Name != "" {
+		_, found := compile.App(&document)
+		problems = append(problems, config.Located(app, found)...)
+	}
+	return lines(problems)
 }
 
 func lines(problems []config.Problem) string {
@@ -40,11 +45,20 @@ func offline(t *testing.T, c Case) string {
 	if len(problems) > 0 {
 		return lines(problems)
 	}
-	if said := judge(app); said != "" || c.At != References {
+	if said := judge(app, c.Beside); said != "" || c.At != References {
 		return said
 	}
+	if _, errs := config.FromApp(app, c.Source); len(errs) > 0 {
+		return lines(config.Problems(errs))
+	}
+	return secretsOffline(t, app, c.Secrets)
+}
+
+// secretsOffline returns what the runtime says about the API keys of an app.
+func secretsOffline(t *testing.T, app *v1alpha1.NexusApp, secrets map[string]map[string]string) string {
+	t.Helper()
 	dir := t.TempDir()
-	for secret, entries := range c.Secrets {
+	for secret, entries := range secrets {
 		if err := os.Mkdir(filepath.Join(dir, secret), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -53,6 +67,9 @@ func offline(t *testing.T, c Case) string {
 				t.Fatal(err)
 			}
 		}
+	}
+	if app.Spec.Auth.APIKeys == nil {
+		return ""
 	}
 	_, err := auth.Open(dir, app.Spec.Auth.APIKeys.SecretRef.Name)
 	if err == nil {
@@ -131,10 +148,11 @@ func TestGoodManifestsAreAcceptedOffline(t *testing.T) {
 			if len(problems) > 0 {
 				t.Fatalf("refused:\n%s", lines(problems))
 			}
-			if said := judge(app); said != "" {
+			_, beside := Split(t, raw)
+			document, errs := config.FromApp(app, beside.Source)
+			if said := judge(app, beside) + lines(config.Problems(errs)); said != "" {
 				t.Fatalf("refused:\n%s", said)
 			}
-			document, _ := config.FromApp(app)
 			if document.NeedsCluster() {
 				document.Cluster = &config.ClusterIssuer{Issuer: "https://kubernetes.default.svc", Keys: []byte(`{"keys":[]}`)}
 			}

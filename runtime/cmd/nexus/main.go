@@ -90,7 +90,7 @@ func newRoot(began *bool) *cobra.Command {
 	// Not cobra's own flag: its template would link text/template, because of which the
 	// linker keeps every method, and the program grows by half.
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
-	root.AddCommand(newServe(), newRun(), newValidate(), newKeys(), newHealth(), &cobra.Command{
+	root.AddCommand(newServe(), newRun(), newValidate(), newGraph(), newKeys(), newHealth(), &cobra.Command{
 		Use: "version", Short: "Print the version", Args: noArguments,
 		RunE: printVersion,
 	})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/compile"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/mounted"
 )
 
 // findings are what was found in a manifest.
@@ -39,21 +41,42 @@ func readFile(path string, in io.Reader) ([]byte, error) {
 }
 
 // readApp reads a manifest and looks for everything that would be refused when it is
-// applied.
-func readApp(raw []byte) (*v1alpha1.NexusApp, config.Document, findings) {
+// applied. What it names of ConfigMaps is read from a directory, if there is one.
+func readApp(raw []byte, configMapsDir string) (*v1alpha1.NexusApp, config.Document, findings) {
 	var f findings
 	app, problems := config.ReadManifest(raw)
 	if len(problems) > 0 {
 		return nil, config.Document{}, findings{problems: problems}
 	}
-	doc, errs := config.FromApp(app)
+	doc, errs := config.Draft(app, configMapsIn(configMapsDir))
 	f.problems = config.Problems(errs)
-	_, problems = compile.Workflows(app.Spec.Workflows)
-	f.problems = append(f.problems, problems...)
+	if !slices.ContainsFunc(doc.Workflows, func(w v1alpha1.Workflow) bool { return len(w.Definition.Raw) == 0 }) {
+		_, problems = compile.App(&doc)
+		f.problems = append(f.problems, config.Located(app, problems)...)
+	}
 	for i := range app.Spec.Workflows {
 		f.warnings = append(f.warnings, findNulls(app.Spec.Workflows[i].Definition.Raw, fmt.Sprintf("spec.workflows[%d].definition", i))...)
 	}
 	return app, doc, f
+}
+
+// configMapsIn reads the entries of ConfigMaps from the files DIR/<configmap>/<entry>.
+func configMapsIn(dir string) config.Source {
+	return func(e config.Entry) (string, error) {
+		if dir == "" {
+			return "", fmt.Errorf("entry %q of ConfigMap %q has not been looked at: give --configmaps-dir DIR, with %s in DIR/%s/%s",
+				e.Key, e.ConfigMap, e.Holds, e.ConfigMap, e.Key)
+		}
+		path := filepath.Join(dir, e.ConfigMap, e.Key)
+		text, err := mounted.Entry(filepath.Dir(path), filepath.Base(path))
+		switch {
+		case err != nil:
+			return "", fmt.Errorf("entry %q of ConfigMap %q: %s: %s: put %s there", e.Key, e.ConfigMap, path, mounted.Cause(err), e.Holds)
+		case len(text) > mounted.MaxEntryBytes:
+			return "", fmt.Errorf("entry %q of ConfigMap %q: %s has more than %d bytes, which no ConfigMap holds: shorten it", e.Key, e.ConfigMap, path, mounted.MaxEntryBytes)
+		}
+		return string(text), nil
+	}
 }
 
 // findNulls warns of literal nulls, which kubectl's client-side apply takes as a wish

@@ -32,7 +32,7 @@ func newServe() *cobra.Command {
 		Short: "Serve the workflows of an app",
 		Long: "Serve the workflows of an app: of a NexusApp manifest as it is (-f), or of the document that the operator rendered (--config).\n" +
 			"The environment variable " + server.MemoryEnv + " tells the memory limit, of which a quarter bounds the request bodies in flight.",
-		Example: "  nexus serve -f app.yaml --secrets-dir ./secrets",
+		Example: "  nexus serve -f app.yaml --secrets-dir ./secrets --configmaps-dir ./configmaps",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), f, cmd.InOrStdin(), cmd.ErrOrStderr())
@@ -43,7 +43,7 @@ func newServe() *cobra.Command {
 	flags.StringVar(&f.document, "config", "", "runtime document to serve")
 	flags.StringVar(&f.hash, "config-sha256", "", "SHA-256 that the runtime document must have, in hexadecimal")
 	flags.StringVar(&f.secretsDir, "secrets-dir", "/var/run/secrets/nexus", "directory with <secret>/<entry> files")
-	flags.StringVar(&f.configMapsDir, "configmaps-dir", "/var/run/nexus/configmaps", "directory with <configmap>/<entry> files")
+	flags.StringVar(&f.configMapsDir, "configmaps-dir", "/var/run/nexus/configmaps", "directory with <configmap>/<entry> files: definitions, OpenAPI documents, authorities")
 	flags.StringVar(&f.clusterIssuer, "cluster-issuer", "", "for the issuer kubernetes of a manifest: the issuer that 'kubectl get --raw /.well-known/openid-configuration' names")
 	flags.StringVar(&f.clusterKeys, "cluster-keys", "", "for the issuer kubernetes of a manifest: a file with what 'kubectl get --raw /openid/v1/jwks' prints")
 	flags.StringVar(&f.apiAddr, "api-addr", ":8000", "address of the API")
@@ -102,7 +102,7 @@ func loadDocument(f serveFlags, in io.Reader) (config.Document, string, error) {
 	if err != nil {
 		return config.Document{}, "", err
 	}
-	_, doc, found := readApp(manifest)
+	_, doc, found := readApp(manifest, f.configMapsDir)
 	if len(found.problems) > 0 {
 		return config.Document{}, "", invalid(f.manifest, found.problems)
 	}

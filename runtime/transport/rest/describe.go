@@ -8,6 +8,7 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
 )
 
@@ -40,15 +41,15 @@ func newEntry(w *engine.Workflow, metrics *telemetry.Metrics) (*entry, error) {
 		e.policyNames = append(e.policyNames, `"`+policy.Name+`"`)
 	}
 	e.policyHeader = []string{strings.Join(policies, ", ")}
-	b := appendString([]byte(`,"workflow_id":`), w.Name)
-	b = appendString(append(b, `,"version":`...), p.Version())
+	b := jsontext.AppendString([]byte(`,"workflow_id":`), w.Name)
+	b = jsontext.AppendString(append(b, `,"version":`...), p.Version())
 	e.tail = string(append(b, `,"run_id":"`...))
 	return e, nil
 }
 
 // index serves GET /.
 func (x *exchange) index() error {
-	b := appendString(append(x.out[:0], `{"name":`...), x.handler.engine.Name())
+	b := jsontext.AppendString(append(x.out[:0], `{"name":`...), x.handler.engine.Name())
 	return x.writeList(append(b, `,"health":"/health","workflows":[`...), "]}\n")
 }
 

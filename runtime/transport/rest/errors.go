@@ -10,42 +10,53 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 )
 
 // statuses are the HTTP statuses of the codes.
 var statuses = map[fault.Code]int{
-	fault.Unauthenticated:  http.StatusUnauthorized,
-	fault.Forbidden:        http.StatusForbidden,
-	fault.WorkflowNotFound: http.StatusNotFound,
-	fault.InvalidInput:     http.StatusBadRequest,
-	fault.SchemaViolation:  http.StatusUnprocessableEntity,
-	fault.BodyTooLarge:     http.StatusRequestEntityTooLarge,
-	fault.RateLimited:      http.StatusTooManyRequests,
-	fault.Overloaded:       http.StatusServiceUnavailable,
-	fault.Timeout:          http.StatusGatewayTimeout,
-	fault.WorkflowFailed:   http.StatusInternalServerError,
-	fault.Internal:         http.StatusInternalServerError,
-	fault.NotFound:         http.StatusNotFound,
-	fault.MethodNotAllowed: http.StatusMethodNotAllowed,
-	fault.UnsupportedMedia: http.StatusUnsupportedMediaType,
+	fault.Unauthenticated:     http.StatusUnauthorized,
+	fault.Forbidden:           http.StatusForbidden,
+	fault.WorkflowNotFound:    http.StatusNotFound,
+	fault.InvalidInput:        http.StatusBadRequest,
+	fault.SchemaViolation:     http.StatusUnprocessableEntity,
+	fault.BodyTooLarge:        http.StatusRequestEntityTooLarge,
+	fault.RateLimited:         http.StatusTooManyRequests,
+	fault.Overloaded:          http.StatusServiceUnavailable,
+	fault.Timeout:             http.StatusGatewayTimeout,
+	fault.WorkflowFailed:      http.StatusInternalServerError,
+	fault.Internal:            http.StatusInternalServerError,
+	fault.IdempotencyConflict: http.StatusConflict,
+	fault.IdempotencyMismatch: http.StatusUnprocessableEntity,
+	fault.NotFound:            http.StatusNotFound,
+	fault.MethodNotAllowed:    http.StatusMethodNotAllowed,
+	fault.UnsupportedMedia:    http.StatusUnsupportedMediaType,
+	engine.Canceled:           statusCanceled,
 }
+
+// statusCanceled is what servers log for a request that its client ended. No reply has
+// it, but the problem of an execution that was canceled does.
+const statusCanceled = 499
 
 // titles say in words what each code says; the same code always has the same title.
 var titles = map[fault.Code]string{
-	fault.Unauthenticated:  "Authentication required",
-	fault.Forbidden:        "Not permitted",
-	fault.WorkflowNotFound: "Workflow not found",
-	fault.InvalidInput:     "Invalid input",
-	fault.SchemaViolation:  "Input does not match the schema",
-	fault.BodyTooLarge:     "Body too large",
-	fault.RateLimited:      "Rate limit exceeded",
-	fault.Overloaded:       "Overloaded",
-	fault.Timeout:          "Workflow timed out",
-	fault.WorkflowFailed:   "Workflow failed",
-	fault.Internal:         "Internal error",
-	fault.NotFound:         "Not found",
-	fault.MethodNotAllowed: "Method not allowed",
-	fault.UnsupportedMedia: "Unsupported media type",
+	fault.Unauthenticated:     "Authentication required",
+	fault.Forbidden:           "Not permitted",
+	fault.WorkflowNotFound:    "Workflow not found",
+	fault.InvalidInput:        "Invalid input",
+	fault.SchemaViolation:     "Input does not match the schema",
+	fault.BodyTooLarge:        "Body too large",
+	fault.RateLimited:         "Rate limit exceeded",
+	fault.Overloaded:          "Overloaded",
+	fault.Timeout:             "Workflow timed out",
+	fault.WorkflowFailed:      "Workflow failed",
+	fault.Internal:            "Internal error",
+	fault.IdempotencyConflict: "The same call was made before",
+	fault.IdempotencyMismatch: "The Idempotency-Key belongs to another call",
+	fault.NotFound:            "Not found",
+	fault.MethodNotAllowed:    "Method not allowed",
+	fault.UnsupportedMedia:    "Unsupported media type",
+	engine.Canceled:           "Canceled",
 }
 
 // quotaExceeded is the registered problem type of a spent limit
@@ -64,7 +75,7 @@ var heads = func() map[fault.Code]head {
 		if code == fault.RateLimited {
 			kind = quotaExceeded
 		}
-		out[code] = head{status, `{"type":"` + kind + `","title":"` + titles[code] + `","status":`, `,"code":"` + string(code) + `","requestId":`}
+		out[code] = head{status, `{"type":"` + kind + `","title":"` + titles[code] + `","status":`, `,"code":"` + string(code) + `"`}
 	}
 	return out
 }()
@@ -74,6 +85,16 @@ var heads = func() map[fault.Code]head {
 type head struct {
 	status       int
 	before, code string
+}
+
+// headOf returns the head of a code, and the status of an error with it: that of a
+// workflow that failed may be its author's.
+func headOf(code fault.Code, own int) (head, int) {
+	h := heads[code]
+	if code == fault.WorkflowFailed && own >= 400 && own <= 599 {
+		return h, own
+	}
+	return h, h.status
 }
 
 // challenges are the values of WWW-Authenticate, without and with a credential in the
@@ -105,11 +126,7 @@ func (x *exchange) writeError(f *fault.Error) {
 	if x.wrote || f.Code == engine.Canceled {
 		return // the reply is under way, or nobody reads it
 	}
-	head := heads[f.Code]
-	status := head.status
-	if f.Code == fault.WorkflowFailed && f.Status >= 400 && f.Status <= 599 {
-		status = f.Status
-	}
+	head, status := headOf(f.Code, f.Status)
 	header := x.w.Header()
 	switch f.Code {
 	case fault.Unauthenticated:
@@ -127,6 +144,7 @@ func (x *exchange) writeError(f *fault.Error) {
 		header["Retry-After"] = x.retryHeader[:]
 	}
 	x.setRateLimit()
+	x.setReplayed()
 	x.out = x.appendProblem(x.out[:0], f, head, status)
 	if !x.largeBody() {
 		x.write(status, problemType, x.out)
@@ -175,20 +193,20 @@ func wholeSeconds(d time.Duration) int64 {
 
 func (x *exchange) appendProblem(b []byte, f *fault.Error, h head, status int) []byte {
 	b = strconv.AppendInt(append(b, h.before...), int64(status), 10)
-	b = appendString(append(b, `,"detail":`...), f.Detail)
-	b = appendString(append(b, `,"instance":`...), x.instance())
-	b = appendString(append(b, h.code...), x.call.RequestID)
+	b = jsontext.AppendString(append(b, `,"detail":`...), f.Detail)
+	b = jsontext.AppendString(append(b, `,"instance":`...), x.instance())
+	b = jsontext.AppendString(append(append(b, h.code...), `,"requestId":`...), x.call.RequestID)
 	if len(f.Violations) > 0 {
 		b = append(b, `,"violations":[`...)
 		for i, v := range f.Violations {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendString(append(b, `{"pointer":`...), v.Pointer)
+			b = jsontext.AppendString(append(b, `{"pointer":`...), v.Pointer)
 			if v.Rule != "" {
-				b = appendString(append(b, `,"rule":`...), v.Rule)
+				b = jsontext.AppendString(append(b, `,"rule":`...), v.Rule)
 			}
-			b = append(appendString(append(b, `,"message":`...), v.Message), '}')
+			b = append(jsontext.AppendString(append(b, `,"message":`...), v.Message), '}')
 		}
 		b = append(b, ']')
 	}
@@ -198,9 +216,25 @@ func (x *exchange) appendProblem(b []byte, f *fault.Error, h head, status int) [
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendString(b, p)
+			b = jsontext.AppendString(b, p)
 		}
 		b = append(b, ']')
 	}
-	return append(b, "}\n"...)
+	return append(appendRaised(b, f.Problem), "}\n"...)
+}
+
+// appendRaised adds the error object of the workflow, which says in its own terms why it
+// failed.
+func appendRaised(b []byte, p *fault.Problem) []byte {
+	if p == nil {
+		return b
+	}
+	b = jsontext.AppendString(append(b, `,"error":{"type":`...), p.Type)
+	b = strconv.AppendInt(append(b, `,"status":`...), int64(p.Status), 10)
+	for _, member := range []struct{ name, text string }{{"title", p.Title}, {"detail", p.Detail}, {"instance", p.Instance}} {
+		if member.text != "" {
+			b = jsontext.AppendString(append(b, `,"`+member.name+`":`...), member.text)
+		}
+	}
+	return append(b, '}')
 }

@@ -11,6 +11,10 @@ import (
 
 // Inputs implements engine.Source.
 func (x *exchange) Inputs(c *engine.Call) (any, error) {
+	var err error
+	if c.IdempotencyKey, err = idempotencyKey(x.r.Header["Idempotency-Key"]); err != nil {
+		return nil, err
+	}
 	value, err := x.decodeBody(c)
 	if err != nil {
 		return nil, err
@@ -18,7 +22,9 @@ func (x *exchange) Inputs(c *engine.Call) (any, error) {
 	if x.asRoute {
 		return x.routeInputs(value)
 	}
-	return envelopeInputs(value)
+	inputs, mode, err := envelopeInputs(value)
+	c.Mode = mode
+	return inputs, err
 }
 
 // decodeBody reads the body, if there is one, under the input rules. No body is no
@@ -60,38 +66,39 @@ func isJSON(values []string) bool {
 	return !found || !strings.EqualFold(name, "charset") || strings.EqualFold(strings.Trim(charset, `"`), "utf-8")
 }
 
-// envelopeInputs takes the inputs out of {"inputs": {...}, "mode": "sync"}.
+// envelopeInputs takes the inputs, and the mode, out of {"inputs": {...}, "mode": "sync"}.
 // "parameters" is what inputs were once called.
-func envelopeInputs(body any) (any, error) {
-	if body == nil {
-		return map[string]any{}, nil
-	}
+func envelopeInputs(body any) (inputs any, mode engine.Mode, err error) {
 	envelope, ok := body.(map[string]any)
-	if !ok {
-		return nil, malformed("", `the body must be an object: {"inputs": {...}}`)
+	if !ok && body != nil {
+		return nil, "", malformed("", `the body must be an object: {"inputs": {...}}`)
 	}
-	var inputs any = map[string]any{}
+	inputs = map[string]any{}
 	for key, value := range envelope {
 		switch key {
 		case "inputs", "parameters":
 			if _, both := envelope["inputs"]; both && key == "parameters" {
-				return nil, malformed("/parameters", `"parameters" is another name for "inputs": send one of them`)
+				return nil, "", malformed("/parameters", `"parameters" is another name for "inputs": send one of them`)
 			}
 			if _, ok := value.(map[string]any); !ok {
-				return nil, malformed("/"+key, `must be an object: {"inputs": {...}}`)
+				return nil, "", malformed("/"+key, `must be an object: {"inputs": {...}}`)
 			}
 			inputs = value
 		case "mode":
-			if value != "sync" {
-				return nil, malformed("/mode", `only the mode "sync" is available: leave mode out, or send "sync"`)
+			name, _ := value.(string)
+			if mode, ok = modes[name]; !ok {
+				return nil, "", malformed("/mode", `must be "sync", "async" or "stream"`)
 			}
 		default:
-			return nil, malformed("/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(key),
+			return nil, "", malformed("/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(key),
 				"is no member of a request: send inputs inside \"inputs\"; beside it there is only \"mode\"")
 		}
 	}
-	return inputs, nil
+	return inputs, mode, nil
 }
+
+// modes are the values of mode.
+var modes = map[string]engine.Mode{"sync": engine.Sync, "async": engine.Async, "stream": engine.Stream}
 
 func malformed(pointer, message string) error {
 	detail := message
@@ -203,7 +210,13 @@ func (x *exchange) execute() error {
 	if err := x.run(); err != nil {
 		return err
 	}
-	x.writeRun()
+	switch {
+	case x.call.Mode == engine.Sync:
+		return x.writeRun()
+	case x.call.Mode == engine.Async || x.stream(x.call.Execution.ID, 0) != nil:
+		// What cannot be followed just now has been started all the same.
+		return x.writeStarted()
+	}
 	return nil
 }
 
@@ -214,8 +227,7 @@ func (x *exchange) route() error {
 	if err := x.run(); err != nil {
 		return err
 	}
-	x.writeOutput()
-	return nil
+	return x.writeOutput()
 }
 
 func (x *exchange) run() error {

@@ -84,6 +84,9 @@ func (h *Handler) addRoutes() error {
 		{http.MethodGet, "/workflows", (*exchange).list},
 		{http.MethodGet, "/workflows/{name}", (*exchange).describe},
 		{http.MethodPost, "/workflows/{name}/execute", (*exchange).execute},
+		{http.MethodGet, "/executions", (*exchange).executions},
+		{http.MethodGet, "/executions/{id}", (*exchange).execution},
+		{http.MethodDelete, "/executions/{id}", (*exchange).cancelExecution},
 	} {
 		if err := h.routes.add(r.method, r.path, target{serve: r.serve}); err != nil {
 			return err
@@ -116,6 +119,8 @@ type exchange struct {
 	body, out                          []byte
 	idHeader, limitHeader, retryHeader [1]string
 	wrote                              bool
+	// held is what the reply takes of the budget for bodies.
+	held int64
 	// allow are the methods that serve the path, when the request's does not.
 	allow string
 	// asRoute says how the inputs are read: from path, query and body, or from the
@@ -140,6 +145,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.writeError(f)
 	}
 	x.end(code)
+	x.give()
 	x.release()
 }
 

@@ -1,11 +1,7 @@
 package rest
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"math"
-	"math/big"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -13,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/limit"
 )
@@ -22,6 +19,7 @@ func TestStatuses(t *testing.T) {
 	for _, code := range []fault.Code{
 		fault.Unauthenticated, fault.Forbidden, fault.WorkflowNotFound, fault.InvalidInput, fault.SchemaViolation, fault.BodyTooLarge,
 		fault.RateLimited, fault.Overloaded, fault.Timeout, fault.WorkflowFailed, fault.Internal, fault.NotFound, fault.MethodNotAllowed, fault.UnsupportedMedia,
+		fault.IdempotencyConflict, fault.IdempotencyMismatch,
 	} {
 		if http.StatusText(statuses[code]) == "" || titles[code] == "" {
 			t.Errorf("%s has status %d and title %q", code, statuses[code], titles[code])
@@ -78,54 +76,6 @@ func TestRouter(t *testing.T) {
 	}
 }
 
-func TestAppendValue(t *testing.T) {
-	huge, _ := new(big.Int).SetString("123456789012345678901234567890", 10)
-	for _, c := range []struct {
-		value any
-		want  string
-	}{
-		{nil, "null"}, {true, "true"}, {-7, "-7"}, {huge, "123456789012345678901234567890"},
-		{1.5, "1.5"}, {1e21, "1e+21"}, {1e-7, "1e-07"}, {100.0, "100"}, {0.0, "0"},
-		{math.NaN(), "null"}, {math.Inf(1), "1.7976931348623157e+308"}, {math.Inf(-1), "-1.7976931348623157e+308"},
-		{"<a href=\"x\">&\\\n\r\t\x00\x1f\x7fé😀\u2028", `"<a href=\"x\">&\\\n\r\t\u0000\u001f` + "\x7fé😀\u2028" + `"`},
-		{"a\xff\xc3b", "\"a\uFFFD\uFFFDb\""},
-		{[]any{}, "[]"}, {map[string]any{}, "{}"},
-		{map[string]any{"b": []any{1, "x"}, "a": nil, "": map[string]any{"z": 1, "y": 2}}, `{"":{"y":2,"z":1},"a":null,"b":[1,"x"]}`},
-	} {
-		got := string(appendValue(nil, c.value))
-		if got != c.want {
-			t.Errorf("%#v: %s, want %s", c.value, got, c.want)
-		}
-		if !json.Valid([]byte(got)) {
-			t.Errorf("%s is not JSON", got)
-		}
-	}
-	many := map[string]any{}
-	for i := range 100 {
-		many[fmt.Sprint(i)] = i
-	}
-	var want bytes.Buffer
-	if err := json.NewEncoder(&want).Encode(many); err != nil {
-		t.Fatal(err)
-	}
-	if got := string(appendValue(nil, many)) + "\n"; got != want.String() {
-		t.Errorf("got %s, want %s", got, want.String())
-	}
-}
-
-// FuzzAppendString: what is written reads back as the same text.
-func FuzzAppendString(f *testing.F) {
-	for _, s := range []string{"", "a\"b\\c", "\x00\x1f\u2028", "\xff\xed\xa0\x80", "é😀"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		var got string
-		if err := json.Unmarshal(appendString(nil, s), &got); err != nil || got != string([]rune(s)) {
-			t.Errorf("%q was written as %s and reads as %q, %v", s, appendString(nil, s), got, err)
-		}
-	})
-}
-
 func TestIsJSON(t *testing.T) {
 	for value, want := range map[string]bool{
 		"application/json": true, "Application/JSON": true, "application/json; charset=utf-8": true, `application/json;charset="UTF-8"`: true,
@@ -144,22 +94,29 @@ func TestEnvelopeInputs(t *testing.T) {
 	for _, c := range []struct {
 		body    any
 		want    any
+		mode    engine.Mode
 		pointer string
 	}{
 		{body: nil, want: map[string]any{}},
 		{body: map[string]any{}, want: map[string]any{}},
 		{body: map[string]any{"inputs": map[string]any{"a": 1}, "mode": "sync"}, want: map[string]any{"a": 1}},
 		{body: map[string]any{"parameters": map[string]any{"a": 1}}, want: map[string]any{"a": 1}},
+		{body: map[string]any{"mode": "async"}, want: map[string]any{}, mode: engine.Async},
+		{body: map[string]any{"mode": "stream", "inputs": map[string]any{}}, want: map[string]any{}, mode: engine.Stream},
 		{body: map[string]any{"inputs": nil}, pointer: "/inputs"},
-		{body: map[string]any{"mode": "stream"}, pointer: "/mode"},
+		{body: map[string]any{"mode": "Async"}, pointer: "/mode"},
+		{body: map[string]any{"mode": ""}, pointer: "/mode"},
 		{body: map[string]any{"mode": 1}, pointer: "/mode"},
+		{body: map[string]any{"mode": nil}, pointer: "/mode"},
+		{body: map[string]any{"mode": []any{"async"}}, pointer: "/mode"},
+		{body: map[string]any{"mode": map[string]any{}}, pointer: "/mode"},
 		{body: map[string]any{"a/b~c": 1}, pointer: "/a~1b~0c"},
 		{body: "text", pointer: ""},
 	} {
-		got, err := envelopeInputs(c.body)
+		got, mode, err := envelopeInputs(c.body)
 		if c.want != nil {
-			if err != nil || !reflect.DeepEqual(got, c.want) {
-				t.Errorf("%v: %v, %v", c.body, got, err)
+			if err != nil || mode != c.mode || !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%v: %v, %q, %v", c.body, got, mode, err)
 			}
 			continue
 		}

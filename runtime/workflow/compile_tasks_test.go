@@ -1,0 +1,126 @@
+package workflow
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCompileRefusesTasks(t *testing.T) {
+	testWrong(t, []wrong{
+		{"task without name", def(`"do":[{"set":{"x":1},"if":".a"}]`), "/do/0", "the task's name"},
+		{"task is null", oneTask(`null`), "/do/0/a", "must be an object"},
+		{"task name twice", def(`"do":[{"a":{"set":{"x":1}}},{"a":{"set":{"x":1}}}]`), "/do/1/a", "stands twice"},
+		{"task named like a directive", def(`"do":[{"exit":{"set":{"x":1}}}]`), "/do/0/exit", "cannot be the name of a task"},
+		{"two kinds", oneTask(`{"set":{"x":1},"call":"http"}`), "/do/0/a", "several tasks in one (call, set)"},
+		{"no kind", oneTask(`{"if":".a"}`), "/do/0/a", "add one of call, do, emit, for, fork, raise, run, set, switch, try, wait"},
+		{"misspelt kind", oneTask(`{"sett":{"x":1}}`), "/do/0/a", "did you mean set instead of sett?"},
+		{"a kind that would not do either", oneTask(`{"listne":{}}`), "/do/0/a", "does not say what to do"},
+		{"listen", oneTask(`{"listen":{"to":{}}}`), "/do/0/a/listen", `task "listen" is not supported`},
+		{"misspelt task field", oneTask(`{"set":{"x":1},"outputt":{"as":"."}}`), "/do/0/a/outputt", `did you mean "output"?`},
+		{"field of another kind", oneTask(`{"set":{"x":1},"while":".a"}`), "/do/0/a/while", "does not exist"},
+		{"metadata a list", oneTask(`{"set":{"x":1},"metadata":[]}`), "/do/0/a/metadata", "must be an object"},
+		{"name needs escaping", def(`"do":[{"a/b~c":{"call":"grpc"}}]`), "/do/0/a~1b~0c/call", "not supported"},
+		{"if a boolean", oneTask(`{"if":true,"set":{"x":1}}`), "/do/0/a/if", "must be a string, not a boolean"},
+		// set.
+		{"set a number", oneTask(`{"set":1}`), "/do/0/a/set", "must be an object or an expression"},
+		{"set a plain string", oneTask(`{"set":".a"}`), "/do/0/a/set", "write ${ ... }"},
+		{"set empty", oneTask(`{"set":{}}`), "/do/0/a/set", "is empty"},
+		{"expression inside a text", oneTask(`{"set":{"x":"Hello ${ .name }"}}`), "/do/0/a/set/x", "make the whole string one expression"},
+		// Flow.
+		{"then to nowhere", def(`"do":[{"first":{"set":{"x":1},"then":"secnd"}},{"second":{"set":{"x":1}}}]`), "/do/0/first/then", `there is no task "secnd" in this list: did you mean "second"?`},
+		{"then out of the list", def(`"do":[{"a":{"do":[{"b":{"set":{"x":1},"then":"c"}}]}},{"c":{"set":{"x":1}}}]`), "/do/0/a/do/0/b/then", `there is no task "c"`},
+		{"then to another branch", oneTask(`{"fork":{"branches":[{"b":{"set":{"x":1},"then":"c"}},{"c":{"set":{"x":1}}}]}}`), "/do/0/a/fork/branches/0/b/then", "branches and functions stand alone"},
+		{"then a number", oneTask(`{"set":{"x":1},"then":1}`), "/do/0/a/then", "must be a string"},
+		// do, for, fork.
+		{"do without tasks", oneTask(`{"do":[]}`), "/do/0/a/do", "is empty"},
+		{"for a list", oneTask(`{"for":[],"do":[{"b":{"set":{"x":1}}}]}`), "/do/0/a/for", "must be an object"},
+		{"for without in", oneTask(`{"for":{},"do":[{"b":{"set":{"x":1}}}]}`), "/do/0/a/for/in", "is required"},
+		{"for in a number", oneTask(`{"for":{"in":3},"do":[{"b":{"set":{"x":1}}}]}`), "/do/0/a/for/in", "must be an expression or an array"},
+		{"for without do", oneTask(`{"for":{"in":".l"}}`), "/do/0/a/do", "is required"},
+		{"for each $item", oneTask(`{"for":{"in":".l","each":"$item"},"do":[{"b":{"set":{"x":1}}}]}`), "/do/0/a/for/each", "no $ before them"},
+		{"for at a variable of the language", oneTask(`{"for":{"in":".l","at":"input"},"do":[{"b":{"set":{"x":1}}}]}`), "/do/0/a/for/at", "$input is a variable of the language"},
+		{"for with a misspelt field", oneTask(`{"for":{"in":".l","eech":"x"},"do":[{"b":{"set":{"x":1}}}]}`), "/do/0/a/for/eech", `did you mean "each"?`},
+		{"while a boolean", oneTask(`{"for":{"in":".l"},"while":true,"do":[{"b":{"set":{"x":1}}}]}`), "/do/0/a/while", "must be a string"},
+		{"fork a list", oneTask(`{"fork":[]}`), "/do/0/a/fork", "must be an object"},
+		{"fork without branches", oneTask(`{"fork":{}}`), "/do/0/a/fork/branches", "is required"},
+		{"compete a text", oneTask(`{"fork":{"compete":"yes","branches":[{"b":{"set":{"x":1}}}]}}`), "/do/0/a/fork/compete", "must be true or false, not a string"},
+		{"too many branches", oneTask(`{"fork":{"branches":[` + strings.TrimSuffix(manyTasks(33, `{"set":{"x":1}}`), ",") + `]}}`), "/do/0/a/fork/branches", "has 33 branches, at most 32 fit"},
+		// switch.
+		{"switch an object", oneTask(`{"switch":{}}`), "/do/0/a/switch", "must be a list of cases"},
+		{"switch without cases", oneTask(`{"switch":[]}`), "/do/0/a/switch", "must be a list of cases"},
+		{"case without name", oneTask(`{"switch":[{"when":".a","then":"end"}]}`), "/do/0/a/switch/0", "the case's name"},
+		{"case twice", oneTask(`{"switch":[{"b":{"when":".a","then":"end"}},{"b":{"then":"end"}}]}`), "/do/0/a/switch/1/b", "stands twice"},
+		{"case a text", oneTask(`{"switch":[{"b":"end"}]}`), "/do/0/a/switch/0/b", "must be an object, not a string"},
+		{"case without then", oneTask(`{"switch":[{"b":{"when":".a"}}]}`), "/do/0/a/switch/0/b/then", "is required"},
+		{"case to nowhere", oneTask(`{"switch":[{"b":{"then":"c"}}]}`), "/do/0/a/switch/0/b/then", `there is no task "c"`},
+		{"case with a misspelt field", oneTask(`{"switch":[{"b":{"wen":".a","then":"end"}}]}`), "/do/0/a/switch/0/b/wen", `did you mean "when"?`},
+		{"two defaults", oneTask(`{"switch":[{"b":{"then":"end"}},{"c":{"then":"exit"}}]}`), "/do/0/a/switch/1/c", "second case without when"},
+		// raise.
+		{"raise a list", oneTask(`{"raise":[]}`), "/do/0/a/raise", "must be an object"},
+		{"raise nothing", oneTask(`{"raise":{}}`), "/do/0/a/raise/error", "is required"},
+		{"raise a number", oneTask(`{"raise":{"error":4}}`), "/do/0/a/raise/error", "the name of one of use.errors"},
+		{"raise an unknown error", def(`"use":{"errors":{"broken":{"type":"x","status":500}}},"do":[{"a":{"raise":{"error":"brokn"}}}]`), "/do/0/a/raise/error", `there is no "brokn" in use.errors: did you mean "broken"?`},
+		{"raise an unknown error of none", oneTask(`{"raise":{"error":"broken"}}`), "/do/0/a/raise/error", "there are none"},
+		{"error without type", oneTask(`{"raise":{"error":{"status":400}}}`), "/do/0/a/raise/error/type", "is required"},
+		{"error without status", oneTask(`{"raise":{"error":{"type":"x"}}}`), "/do/0/a/raise/error/status", "is required"},
+		{"error with a text for status", oneTask(`{"raise":{"error":{"type":"x","status":"400"}}}`), "/do/0/a/raise/error/status", "must be a whole number"},
+		{"error with an odd status", oneTask(`{"raise":{"error":{"type":"x","status":42}}}`), "/do/0/a/raise/error/status", "from 100 to 599"},
+		{"error with a misspelt field", oneTask(`{"raise":{"error":{"type":"x","status":400,"details":"x"}}}`), "/do/0/a/raise/error/details", `did you mean "detail"?`},
+		// emit.
+		{"emit a list", oneTask(`{"emit":[]}`), "/do/0/a/emit", "must be an object"},
+		{"emit nothing", oneTask(`{"emit":{}}`), "/do/0/a/emit/event", "is required"},
+		{"event a text", oneTask(`{"emit":{"event":"x"}}`), "/do/0/a/emit/event", "must be an object, not a string"},
+		{"event without attributes", oneTask(`{"emit":{"event":{}}}`), "/do/0/a/emit/event/with", "is required"},
+		{"event without type", oneTask(`{"emit":{"event":{"with":{}}}}`), "/do/0/a/emit/event/with/type", "is required"},
+		{"event with an odd attribute", oneTask(`{"emit":{"event":{"with":{"type":"x","dataType":"x"}}}}`), "/do/0/a/emit/event/with/dataType", "lower-case letters and digits"},
+		{"event of another version", oneTask(`{"emit":{"event":{"with":{"type":"x","specversion":"2.0"}}}}`), "/do/0/a/emit/event/with/specversion", `must be "1.0"`},
+		{"event with a misspelt field", oneTask(`{"emit":{"event":{"wiht":{}}}}`), "/do/0/a/emit/event/wiht", `did you mean "with"?`},
+		// wait and timeouts.
+		{"wait for a text", oneTask(`{"wait":"a while"}`), "/do/0/a/wait", "is not a duration"},
+		{"wait for a month", oneTask(`{"wait":"P1M"}`), "/do/0/a/wait", "is not a duration"},
+		{"wait for nothing", oneTask(`{"wait":{}}`), "/do/0/a/wait", "is empty"},
+		{"wait for a number", oneTask(`{"wait":5}`), "/do/0/a/wait", "must be a duration, not a number"},
+		{"wait for a part of a second", oneTask(`{"wait":{"seconds":0.5}}`), "/do/0/a/wait/seconds", "must be a whole number"},
+		{"wait backwards", oneTask(`{"wait":{"seconds":-5}}`), "/do/0/a/wait/seconds", "0 or more"},
+		{"wait for weeks", oneTask(`{"wait":{"secnds":5}}`), "/do/0/a/wait/secnds", `did you mean "seconds"?`},
+		{"timeout a number", oneTask(`{"timeout":5,"set":{"x":1}}`), "/do/0/a/timeout", "the name of one of use.timeouts"},
+		{"timeout without after", oneTask(`{"timeout":{},"set":{"x":1}}`), "/do/0/a/timeout/after", "is required"},
+		{"unknown timeout", def(`"use":{"timeouts":{"short":{"after":"PT1S"}}},"timeout":"shrt",` + set), "/timeout", `there is no "shrt" in use.timeouts: did you mean "short"?`},
+		{"wrong timeout in use", def(`"use":{"timeouts":{"short":{"after":"PT"}}},"timeout":"short",` + set), "/use/timeouts/short/after", "is not a duration"},
+		{"wrong timeout that nobody uses", def(`"use":{"timeouts":{"short":{"aftr":"PT1S"}}},` + set), "/use/timeouts/short/aftr", `did you mean "after"?`},
+	})
+}
+
+func TestCompileRefusesTries(t *testing.T) {
+	catch := func(catch string) string { return oneTask(`{"try":[{"b":{"set":{"x":1}}}],"catch":` + catch + `}`) }
+	testWrong(t, []wrong{
+		{"no tasks", oneTask(`{"try":[],"catch":{}}`), "/do/0/a/try", "is empty"},
+		{"no catch", oneTask(`{"try":[{"b":{"set":{"x":1}}}]}`), "/do/0/a/catch", "is required"},
+		{"catch a list", catch(`[]`), "/do/0/a/catch", "must be an object"},
+		{"catch with a misspelt field", catch(`{"error":{}}`), "/do/0/a/catch/error", `did you mean "errors"?`},
+		{"catch with a wrong variable", catch(`{"as":"my error"}`), "/do/0/a/catch/as", "is not the name of a variable"},
+		{"catch to nowhere", catch(`{"then":"b"}`), "/do/0/a/catch/then", `there is no task "b"`},
+		{"empty handler", catch(`{"do":[]}`), "/do/0/a/catch/do", "is empty"},
+		{"empty filter", catch(`{"errors":{"with":{}}}`), "/do/0/a/catch/errors/with", "is empty"},
+		{"filter by details", catch(`{"errors":{"with":{"details":"x"}}}`), "/do/0/a/catch/errors/with/details", `did you mean "detail"?`},
+		{"filter by a text for status", catch(`{"errors":{"with":{"status":"503"}}}`), "/do/0/a/catch/errors/with/status", "must be a whole number"},
+		{"filter by an expression", catch(`{"errors":{"with":{"title":"${ .title }"}}}`), "/do/0/a/catch/errors/with/title", "put an expression into catch.when"},
+		{"filter beside with", catch(`{"errors":{"status":503}}`), "/do/0/a/catch/errors/status", "does not exist"},
+		{"when a boolean", catch(`{"when":true}`), "/do/0/a/catch/when", "must be a string"},
+		{"exceptWhen does not compile", catch(`{"exceptWhen":".a +"}`), "/do/0/a/catch/exceptWhen", "ends too early"},
+		{"retry a number", catch(`{"retry":3}`), "/do/0/a/catch/retry", "the name of one of use.retries"},
+		{"unknown retry", catch(`{"retry":"often"}`), "/do/0/a/catch/retry", `there is no "often" in use.retries`},
+		{"retry with a misspelt field", catch(`{"retry":{"limits":{}}}`), "/do/0/a/catch/retry/limits", `did you mean "limit"?`},
+		{"two backoffs", catch(`{"retry":{"backoff":{"linear":{},"constant":{}}}}`), "/do/0/a/catch/retry/backoff", "must have one member"},
+		{"backoff with settings", catch(`{"retry":{"backoff":{"linear":{"increment":"PT1S"}}}}`), "/do/0/a/catch/retry/backoff/linear", "has no settings"},
+		{"unknown backoff", catch(`{"retry":{"backoff":{"fibonacci":{}}}}`), "/do/0/a/catch/retry/backoff/fibonacci", "does not exist"},
+		{"too many attempts", catch(`{"retry":{"limit":{"attempt":{"count":11}}}}`), "/do/0/a/catch/retry/limit/attempt/count", "from 0 to 10"},
+		{"limit a number", catch(`{"retry":{"limit":3}}`), "/do/0/a/catch/retry/limit", "must be an object"},
+		{"wrong time of an attempt", catch(`{"retry":{"limit":{"attempt":{"duration":"1s"}}}}`), "/do/0/a/catch/retry/limit/attempt/duration", "is not a duration"},
+		{"wrong total", catch(`{"retry":{"limit":{"duration":5}}}`), "/do/0/a/catch/retry/limit/duration", "must be a duration"},
+		{"jitter without end", catch(`{"retry":{"jitter":{"from":"PT1S"}}}`), "/do/0/a/catch/retry/jitter/to", "is required"},
+		{"wrong delay", catch(`{"retry":{"delay":{"second":1}}}`), "/do/0/a/catch/retry/delay/second", `did you mean "seconds"?`},
+		{"wrong retry that nobody uses", def(`"use":{"retries":{"r":{"when":"$eror"}}},` + set), "/use/retries/r/when", `did you mean "$error"?`},
+		{"wrong retry that several use", def(`"use":{"retries":{"r":{"delay":1}}},"do":[{"a":{"try":[{"b":{"set":{"x":1}}}],"catch":{"retry":"r"}}},{"b":{"try":[{"b":{"set":{"x":1}}}],"catch":{"retry":"r"}}}]`), "/use/retries/r/delay", "must be a duration"},
+	})
+}
