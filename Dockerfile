@@ -33,6 +33,18 @@ USER 65532:65532
 EXPOSE 8080 8081
 ENTRYPOINT ["/manager"]
 
+# What the sample workflow of the demo calls. Nothing else needs it.
+FROM build AS build-services
+COPY test/services test/services
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    GOOS="$TARGETOS" GOARCH="$TARGETARCH" go build -ldflags "-s -w" -o /out/services ./test/services
+
+FROM scratch AS services
+COPY --from=build-services /out/services /services
+USER 1000:1000
+EXPOSE 8080 8443
+ENTRYPOINT ["/services"]
+
 # The public CA roots are compiled into the binary. It is its own health check: /nexus health.
 FROM scratch AS runtime
 LABEL org.opencontainers.image.title="Nexus runtime" \

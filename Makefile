@@ -6,14 +6,17 @@ SHELL := bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
 FUZZTIME ?= 20s
 BENCHFLAGS ?=
+# The data files of the Open Workflow Specification: its conformance kit, examples and schema.
+OWS ?= ../shared/ows
+override OWS := $(abspath $(OWS))
 
 # The version comes from VERSION, so that a checkout that Git refuses to describe still builds.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 
-# Packages whose tests need Helm, a whole cluster, or the machine to themselves; 'make test' runs them with what they need.
-NEED_MORE := /test/(chart|docs|e2e|fleet)$$
+# Packages whose tests need Helm, data files, a whole cluster, or the machine to themselves; 'make test' runs them with what they need.
+NEED_MORE := /test/(chart|conformance|docs|e2e|fleet)$$
 
 .DEFAULT_GOAL := help
 
@@ -38,6 +41,12 @@ unit: bin/redis-server ## Run the tests that need neither Helm nor a cluster nor
 	assets=$$(hack/cluster/cluster assets); \
 	PATH=$(CURDIR)/bin:$$PATH KUBEBUILDER_ASSETS=$$assets go test -race $$(go list ./... | grep -Ev '$(NEED_MORE)')
 	go -C hack/cluster test ./...
+
+# In the package's own directory 'go test' shows what tests print: the counts of scenarios.
+.PHONY: conformance
+conformance: ## Hold the workflow engine against the specification's conformance kit, examples and schema, and against jq.
+	@[ -d '$(OWS)/ctk/features' ] || echo "conformance: $(OWS) has no data files of the Open Workflow Specification: only our own features run; see OWS in the Makefile"
+	OWS='$(OWS)' go -C test/conformance test -race -count=1
 
 # One after the other: they run the programs as they are shipped, and count what passes.
 .PHONY: processes
@@ -65,9 +74,10 @@ bench: images bin/redis-server ## Measure the policy path, the runtime's start a
 ##@ Write code
 
 .PHONY: build
-build: ## Compile bin/manager and bin/nexus, static.
+build: ## Compile bin/manager and bin/nexus, and bin/services for the demo, static.
 	$(GO_BUILD) -o bin/manager .
 	$(GO_BUILD) -o bin/nexus ./runtime/cmd/nexus
+	$(GO_BUILD) -o bin/services ./test/services
 
 .PHONY: images
 images: build ## Pack the binaries into image archives dist/manager.tar and dist/runtime.tar, without Docker.

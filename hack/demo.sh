@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 
 if [ "${1:-}" != --down ]; then
 	go run ./hack/demo --kubeconfig "$KUBECONFIG" --kubectl "$KUBECTL" --helm "$HELM" --nexus "$NEXUS" \
-		--manager-image "$MANAGER_IMAGE" --runtime-image "$RUNTIME_IMAGE" --redis-image "$REDIS_IMAGE"
+		--manager-image "$MANAGER_IMAGE" --runtime-image "$RUNTIME_IMAGE" --redis-image "$REDIS_IMAGE" \
+		--services-image "$SERVICES_IMAGE"
 	echo
 	echo "The cluster stays up. Look around with:"
 	echo "  export KUBECONFIG=$KUBECONFIG PATH=$(dirname "$KUBECTL"):\$PATH"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs bin/manager and bin/nexus into the images that the Dockerfile describes, without Docker: one static binary each,
+# Packs bin/manager, bin/nexus and bin/services into the images that the Dockerfile describes, without Docker: one static binary each,
 # the same path, user and entrypoint. Writes dist/*.tar and dist/images.env, which holds the images' names.
 #
 # The tag is a digest of the binary, so that a cluster which already runs an older build rolls to the new one.
@@ -24,4 +24,5 @@ mkdir -p dist
 rm -f dist/images.env.partial
 pack manager manager 65532:65532 "Nexus operator" 8080 8081
 pack runtime nexus 1000:1000 "Nexus runtime" 8000 9090
+pack services services 1000:1000 "Services of the Nexus demo" 8080 8443
 mv dist/images.env.partial dist/images.env

@@ -62,6 +62,7 @@ assets() { hack/cluster/cluster assets; }
 tools() { hack/tools/build.sh helm; }
 build() { make --no-print-directory build; }
 unit() { make --no-print-directory unit; }
+conformance() { make --no-print-directory conformance; }
 processes() { make --no-print-directory processes; }
 chart() { make --no-print-directory chart; }
 e2e() { make --no-print-directory e2e; }
@@ -71,6 +72,7 @@ stage "control plane from source" assets
 stage "Helm from source" tools
 stage "build" build
 stage "unit and API-server tests" unit
+stage "conformance of workflows" conformance
 stage "several processes, documentation" processes
 stage "chart tests" chart
 stage "end-to-end tests" e2e

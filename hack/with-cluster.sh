@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs a command with a cluster that has this checkout's images, and with the variables that say where everything is:
-# KUBECONFIG, KUBECTL, HELM, NEXUS, MANAGER_IMAGE, RUNTIME_IMAGE and REDIS_IMAGE.
+# KUBECONFIG, KUBECTL, HELM, NEXUS, MANAGER_IMAGE, RUNTIME_IMAGE, SERVICES_IMAGE (what the sample workflow calls)
+# and REDIS_IMAGE.
 #
 #   hack/with-cluster.sh [--keep] COMMAND [ARGUMENT...]
 #
 # Without KUBECONFIG it is the local cluster of hack/cluster. It is taken down again afterwards, in every case, unless
 # --keep is given or it ran before. With KUBECONFIG it is yours: images are loaded when the current context is a kind
-# cluster; for any other, push them and set MANAGER_IMAGE and RUNTIME_IMAGE. Its nodes pull Redis; REDIS_IMAGE says which.
+# cluster; for any other, push them and set MANAGER_IMAGE, RUNTIME_IMAGE and SERVICES_IMAGE. Its nodes pull Redis; REDIS_IMAGE says which.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,19 +32,21 @@ use_own_cluster() {
 		KUBECTL=$(command -v kubectl || echo "$(hack/cluster/cluster assets)/kubectl")
 	fi
 	"$KUBECTL" version >/dev/null || { say "the cluster of KUBECONFIG=$KUBECONFIG does not answer"; exit 1; }
-	if [ -n "${MANAGER_IMAGE:-}" ] && [ -n "${RUNTIME_IMAGE:-}" ]; then
+	if [ -n "${MANAGER_IMAGE:-}" ] && [ -n "${RUNTIME_IMAGE:-}" ] && [ -n "${SERVICES_IMAGE:-}" ]; then
 		return
 	fi
 	local context
 	context=$("$KUBECTL" config current-context)
 	if [[ $context != kind-* ]] || ! command -v kind >/dev/null; then
 		say "KUBECONFIG is set and $context is not a kind cluster that this machine can load images into: build and push" \
-			"the images (docker build --target manager|runtime), then set MANAGER_IMAGE and RUNTIME_IMAGE to their names"
+			"the images (docker build --target manager|runtime|services), then set MANAGER_IMAGE, RUNTIME_IMAGE and SERVICES_IMAGE to their names"
 		exit 1
 	fi
 	pack_images
-	kind load image-archive --name "${context#kind-}" dist/manager.tar
-	kind load image-archive --name "${context#kind-}" dist/runtime.tar
+	local archive
+	for archive in manager runtime services; do
+		kind load image-archive --name "${context#kind-}" dist/$archive.tar
+	done
 }
 
 use_local_cluster() {
@@ -57,8 +60,10 @@ use_local_cluster() {
 	KUBECTL=$(hack/cluster/cluster assets)/kubectl
 	pack_images
 	say "loading the images into the cluster"
-	hack/cluster/cluster load-image --archive dist/manager.tar
-	hack/cluster/cluster load-image --archive dist/runtime.tar
+	local archive
+	for archive in manager runtime services; do
+		hack/cluster/cluster load-image --archive dist/$archive.tar
+	done
 	REDIS_IMAGE=$(hack/redis.sh --image)
 	hack/cluster/cluster load-image --archive dist/redis.tar
 }
@@ -75,7 +80,7 @@ if [ -n "${KUBECONFIG:-}" ]; then
 else
 	use_local_cluster
 fi
-export KUBECONFIG KUBECTL HELM NEXUS MANAGER_IMAGE RUNTIME_IMAGE REDIS_IMAGE
+export KUBECONFIG KUBECTL HELM NEXUS MANAGER_IMAGE RUNTIME_IMAGE SERVICES_IMAGE REDIS_IMAGE
 
 # What a reader of a log wants to know once the cluster is gone.
 diagnose() {

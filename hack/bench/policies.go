@@ -51,6 +51,17 @@ func (s *servers) targets() []target {
 	}
 }
 
+// workflowTargets are the same call of a workflow that does next to nothing, and of one
+// with two tasks that compute.
+func (s *servers) workflowTargets() (idle, busy target) {
+	local, payload := s.nexus["local"], body()
+	of := func(name string) target {
+		path := "/workflows/" + name + "/execute"
+		return target{name, local.address, []string{request(path, local.address, "Authorization: Bearer "+s.key+"\r\n", payload)}, []string{"200"}, local.process}
+	}
+	return of("idle"), of("two-tasks")
+}
+
 // comparisons are what each of the other targets is compared with, in their order: what
 // serves with the same work, what refuses with a handler that does nothing at all and is
 // sent the same bytes.

@@ -78,8 +78,14 @@ func benchRuntime(ctx context.Context, o options, log *os.File) ([]row, error) {
 	if err := s.startAll(ctx); err != nil {
 		return nil, err
 	}
-	more, err := s.benchPolicyPath(ctx)
-	return append(rows, more...), err
+	for _, bench := range []func(context.Context) ([]row, error){s.benchPolicyPath, s.benchTwoTasks, s.benchWaiting} {
+		more, err := bench(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
 }
 
 func (s *servers) benchStart(ctx context.Context) ([]row, error) {

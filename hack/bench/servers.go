@@ -19,9 +19,11 @@ var apps = map[string]string{
 	"local":   "  replicas: 2\n  rateLimit: {requestsPerMinute: 1000000, burst: 1000000, authFailuresPerMinute: 1000000}",
 	"shared":  "  redis: {urlSecretRef: {name: redis, key: url}}\n  rateLimit: {requestsPerMinute: 1000000, burst: 1000000, authFailuresPerMinute: 1000000}",
 	"flooded": "  replicas: 2\n",
+	"waiting": "  replicas: 2\n  limits: {maxConcurrentWorkflows: 10000, requestTimeoutSeconds: 3600}\n  rateLimit: {requestsPerMinute: 1000000, burst: 1000000}",
 }
 
-// manifest is an app with one workflow of one task, and one whose bucket is spent.
+// manifest is an app with a workflow of one task, one whose task costs next to nothing, one
+// of two tasks that compute, one that waits, and one whose bucket is spent.
 func manifest(name, issuer string) string {
 	return `apiVersion: nexus.dev/v1alpha1
 kind: NexusApp
@@ -40,6 +42,23 @@ spec:
       document: {dsl: "1.0.3", namespace: bench, name: bench, version: 1.0.0}
       do:
       - reply: {set: {customer: "${ .customer }", items: "${ .items }"}}
+  - name: idle
+    definition:
+      document: {dsl: "1.0.3", namespace: bench, name: idle, version: 1.0.0}
+      do:
+      - reply: {set: {ok: true}}
+  - name: two-tasks
+    definition:
+      document: {dsl: "1.0.3", namespace: bench, name: two-tasks, version: 1.0.0}
+      do:
+      - price: {set: {customer: "${ .customer.id }", total: "${ [.items[] | .quantity * .unitPrice] | add }"}}
+      - decide: {if: .total > 100, set: {customer: "${ .customer }", total: "${ .total * 0.9 }", discount: true}}
+  - name: wait
+    definition:
+      document: {dsl: "1.0.3", namespace: bench, name: wait, version: 1.0.0}
+      do:
+      - sleep: {wait: PT50M}
+      - reply: {set: {ok: true}}
   - name: spent
     rateLimit: {requestsPerMinute: 1}
     definition:
@@ -52,15 +71,17 @@ spec:
 // servers are everything that the benchmark runs.
 type servers struct {
 	options
-	folder    string
-	log       *os.File
-	key       string
-	signer    *tokens.Signer
-	issuer    *tokens.Issuer
-	redisAddr string
-	redis     *process
-	baseline  *server
-	nexus     map[string]*server
+	folder string
+	log    *os.File
+	key    string
+	// waitingKeys are those of the clients whose runs wait.
+	waitingKeys []string
+	signer      *tokens.Signer
+	issuer      *tokens.Issuer
+	redisAddr   string
+	redis       *process
+	baseline    *server
+	nexus       map[string]*server
 }
 
 // server is a process that is measured, and its address.
@@ -90,6 +111,14 @@ func (s *servers) prepare(ctx context.Context) error {
 		"keys/bench": fmt.Sprintf(`{"id":%q,"sha256":%q,"roles":["buyer"]}`, made.ID, made.SHA256),
 		"redis/url":  "redis://" + s.redisAddr,
 		"ca/ca.crt":  string(s.issuer.CA()),
+	}
+	for i := range waitingClients {
+		made, err := auth.NewKey()
+		if err != nil {
+			return err
+		}
+		s.waitingKeys = append(s.waitingKeys, made.Key)
+		files[fmt.Sprintf("keys/waiting-%d", i)] = fmt.Sprintf(`{"id":%q,"sha256":%q}`, made.ID, made.SHA256)
 	}
 	for name := range apps {
 		files[name+".yaml"] = manifest(name, s.issuer.URL)

@@ -32,6 +32,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.Nexus, "nexus", "bin/nexus", "nexus executable")
 	flag.StringVar(&o.ManagerImage, "manager-image", "", "operator image, NAME:TAG, that the nodes have")
 	flag.StringVar(&o.RuntimeImage, "runtime-image", "", "runtime image, NAME:TAG, that the nodes have")
+	flag.StringVar(&o.ServicesImage, "services-image", "", "image of test/services, NAME:TAG, that the nodes have")
 	flag.StringVar(&o.RedisImage, "redis-image", "", "Redis image, NAME:TAG, that the nodes have or can pull")
 	flag.StringVar(&o.Via, "via", "", "how calls reach the pods: service or apiserver (default: whichever works)")
 	down := flag.Bool("down", false, "remove what the demo made instead")

@@ -18,10 +18,11 @@ import (
 
 const root = "../.."
 
-var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+var block = regexp.MustCompile("(?ms)^```(sh|mermaid)\n(.*?)^```$")
 
 // TestCommands runs every sh block of a page, one after the other in one shell, in an
-// empty directory. A line "# → TEXT" is what the command before it prints.
+// empty directory. A line "# → TEXT" is what the command before it prints, and so is a
+// picture that follows the block.
 func TestCommands(t *testing.T) {
 	bin := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, "nexus"), "./runtime/cmd/nexus")
@@ -29,7 +30,7 @@ func TestCommands(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building nexus: %v\n%s", err, out)
 	}
-	for page, needs := range map[string]struct{ cluster bool }{"auth.md": {cluster: true}, "limits.md": {}} {
+	for page, needs := range map[string]struct{ cluster bool }{"auth.md": {cluster: true}, "limits.md": {}, "workflows.md": {}, "graph.md": {}} {
 		t.Run(page, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join(root, "docs", page))
 			if err != nil {
@@ -51,14 +52,20 @@ func script(t *testing.T, page string) string {
 	var out strings.Builder
 	out.WriteString(prologue)
 	expectations := 0
-	for _, block := range shellBlock.FindAllStringSubmatch(page, -1) {
-		command := "" // the last command, which may go on over lines
-		for line := range strings.Lines(block[1]) {
-			want, expected := strings.CutPrefix(line, "# → ")
-			if expected {
-				expectations++
-				fmt.Fprintf(&out, "check %s \"$(%s)\"\n", quoted(strings.TrimSpace(want)), strings.TrimRight(command, "\n"))
-				command = ""
+	command := "" // the last command, which may go on over lines
+	expect := func(want string) {
+		expectations++
+		fmt.Fprintf(&out, "check %s \"$(%s)\"\n", quoted(strings.TrimSpace(want)), strings.TrimRight(command, "\n"))
+		command = ""
+	}
+	for _, block := range block.FindAllStringSubmatch(page, -1) {
+		if block[1] == "mermaid" {
+			expect(block[2])
+			continue
+		}
+		for line := range strings.Lines(block[2]) {
+			if want, expected := strings.CutPrefix(line, "# → "); expected {
+				expect(want)
 				continue
 			}
 			if !strings.HasSuffix(command, "\\\n") {
@@ -67,8 +74,8 @@ func script(t *testing.T, page string) string {
 			}
 			command += line
 		}
-		out.WriteString(command)
 	}
+	out.WriteString(command)
 	if expectations == 0 {
 		t.Fatal("the page says of no command what it prints: is the pattern still right?")
 	}

@@ -22,7 +22,7 @@ func options(t *testing.T) story.Options {
 	}
 	return story.Options{
 		Root: "../..", Kubeconfig: need("KUBECONFIG"), Kubectl: need("KUBECTL"), Helm: need("HELM"), Nexus: need("NEXUS"),
-		ManagerImage: need("MANAGER_IMAGE"), RuntimeImage: need("RUNTIME_IMAGE"), RedisImage: need("REDIS_IMAGE"), Log: t.Logf,
+		ManagerImage: need("MANAGER_IMAGE"), RuntimeImage: need("RUNTIME_IMAGE"), ServicesImage: need("SERVICES_IMAGE"), RedisImage: need("REDIS_IMAGE"), Log: t.Logf,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -85,8 +86,9 @@ func (f *files) key(client string) string {
 	return key.Key
 }
 
-// manifest is an app with an echo workflow and these further fields of its spec.
-func manifest(environment, spec string) string {
+// manifest is an app with an echo workflow, these further fields of its spec, and further
+// workflows.
+func manifest(environment, spec string, workflows ...string) string {
 	return `apiVersion: nexus.dev/v1alpha1
 kind: NexusApp
 metadata: {name: shop, namespace: team-a}
@@ -98,7 +100,15 @@ spec:
     definition:
       document: {dsl: "1.0.3", namespace: team-a, name: echo, version: 1.0.0}
       do: [{reply: {set: "${ . }"}}]
-`
+` + strings.Join(workflows, "")
+}
+
+// define is a workflow with these tasks.
+func define(name, tasks string) string {
+	return `  - name: ` + name + `
+    definition:
+      document: {dsl: "1.0.3", namespace: team-a, name: ` + name + `, version: 1.0.0}
+      do: ` + tasks + "\n"
 }
 
 // replica is one process.
@@ -106,26 +116,31 @@ type replica struct {
 	t          *testing.T
 	api, admin string
 	process    *exec.Cmd
+	// end signals the process, once; ended is closed when it has ended.
+	end   func(os.Signal)
+	ended chan struct{}
 }
 
-// start runs n replicas of an app until the test ends.
-func (f *files) start(n int, manifest string) []*replica {
+// start runs n replicas of an app until the test ends, with more in their environment.
+func (f *files) start(n int, manifest string, environment ...string) []*replica {
 	f.t.Helper()
-	app := filepath.Join(f.dir, "app.yaml")
-	if err := os.WriteFile(app, []byte(manifest), 0o600); err != nil {
+	if err := os.WriteFile(f.app(), []byte(manifest), 0o600); err != nil {
 		f.t.Fatal(err)
 	}
 	replicas := make([]*replica, n)
 	for i := range replicas {
-		replicas[i] = f.startOne(app)
+		replicas[i] = f.startOne(environment...)
 	}
 	return replicas
 }
 
-func (f *files) startOne(app string) *replica {
+func (f *files) app() string { return filepath.Join(f.dir, "app.yaml") }
+
+func (f *files) startOne(environment ...string) *replica {
 	f.t.Helper()
-	r := &replica{t: f.t, process: exec.Command(binary, "serve", "-f", app, "--secrets-dir", f.dir, "--configmaps-dir", f.dir,
+	r := &replica{t: f.t, ended: make(chan struct{}), process: exec.Command(binary, "serve", "-f", f.app(), "--secrets-dir", f.dir, "--configmaps-dir", f.dir,
 		"--api-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--drain-delay", "0s")}
+	r.process.Env = append(os.Environ(), environment...)
 	log, err := r.process.StderrPipe()
 	if err != nil {
 		f.t.Fatal(err)
@@ -133,13 +148,18 @@ func (f *files) startOne(app string) *replica {
 	if err := r.process.Start(); err != nil {
 		f.t.Fatal(err)
 	}
-	var tail sync.WaitGroup
+	var once sync.Once
+	var killed atomic.Bool
+	r.end = func(signal os.Signal) {
+		once.Do(func() {
+			killed.Store(signal == os.Kill)
+			_ = r.process.Process.Signal(signal)
+		})
+	}
 	f.t.Cleanup(func() {
-		_ = r.process.Process.Signal(syscall.SIGTERM)
-		tail.Wait()
-		if err := r.process.Wait(); err != nil {
-			f.t.Errorf("a replica ended with %v", err)
-		}
+		client.CloseIdleConnections() // one that was never used is waited for when a server drains
+		r.end(syscall.SIGTERM)
+		<-r.ended
 	})
 	// The line that names the addresses is logged once both ports are open.
 	lines := bufio.NewScanner(log)
@@ -153,7 +173,13 @@ func (f *files) startOne(app string) *replica {
 		}
 		said.WriteString(lines.Text() + "\n")
 	}
-	tail.Go(func() { _, _ = io.Copy(io.Discard, log) })
+	go func() {
+		defer close(r.ended)
+		_, _ = io.Copy(io.Discard, log)
+		if err := r.process.Wait(); err != nil && !killed.Load() {
+			f.t.Errorf("a replica ended with %v", err)
+		}
+	}()
 	if r.api == "" {
 		f.t.Fatalf("a replica did not come to serve:\n%s", said.String())
 	}

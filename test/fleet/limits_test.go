@@ -104,14 +104,14 @@ type shared struct {
 	clients  int
 }
 
-func startShared(t *testing.T, spec string) *shared {
+func startShared(t *testing.T, spec string, workflows ...string) *shared {
 	t.Helper()
 	s := &shared{t: t, files: newFiles(t), redis: redistest.Start(t, redistest.Options{TLS: true})}
 	s.files.write("redis", "url", s.redis.URL(""))
 	s.files.write("redis", "ca.crt", string(s.redis.CA()))
 	s.files.key("first")
 	s.clients = 1
-	s.replicas = s.files.start(3, manifest("Production", sharedSpec+spec))
+	s.replicas = s.files.start(3, manifest("Production", sharedSpec+spec, workflows...))
 	s.awaitRedis("1")
 	return s
 }

@@ -8,11 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-
 	"net/http"
 	"os"
 	"path/filepath"
-
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +18,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/server"
 )
 
@@ -46,17 +45,17 @@ spec:
 // render takes a manifest to the document that a pod would load.
 func render(tb testing.TB, text string) (config.Document, string) {
 	tb.Helper()
-	return renderWith(tb, text, nil)
+	return renderWith(tb, text, nil, nil)
 }
 
-// renderWith does it with what the operator knows of the cluster.
-func renderWith(tb testing.TB, text string, cluster *config.ClusterIssuer) (config.Document, string) {
+// renderWith does it with what the operator knows of the cluster, and with its ConfigMaps.
+func renderWith(tb testing.TB, text string, cluster *config.ClusterIssuer, configMaps config.Source) (config.Document, string) {
 	tb.Helper()
 	app, problems := config.ReadManifest([]byte(text))
 	if len(problems) > 0 {
 		tb.Fatalf("the manifest: %v", problems)
 	}
-	rendered, errs := config.FromApp(app)
+	rendered, errs := config.FromApp(app, configMaps)
 	if len(errs) > 0 {
 		tb.Fatalf("the manifest: %v", errs)
 	}
@@ -101,7 +100,7 @@ func (k *keyring) mint(entry string, roles ...string) string {
 	return key.Key
 }
 
-// write writes an entry of another Secret.
+// write writes an entry of another Secret, or of a ConfigMap.
 func (k *keyring) write(secret, entry, value string) {
 	k.tb.Helper()
 	if err := os.MkdirAll(filepath.Join(k.root, secret), 0o700); err != nil {
@@ -115,6 +114,12 @@ func (k *keyring) write(secret, entry, value string) {
 	if err := os.Rename(path+"~", path); err != nil {
 		k.tb.Fatal(err)
 	}
+}
+
+// entry reads what was written as an entry of a ConfigMap.
+func (k *keyring) entry(e config.Entry) (string, error) {
+	text, err := os.ReadFile(filepath.Join(k.root, e.ConfigMap, e.Key))
+	return string(text), err
 }
 
 func (k *keyring) publish() {
@@ -198,11 +203,12 @@ func serve(t *testing.T, text string, keys *keyring) *app {
 func serveWith(t *testing.T, text string, keys *keyring, o server.Options) *app {
 	t.Helper()
 	a := &app{t: t, log: &logs{wrote: make(chan struct{})}, ended: make(chan struct{})}
-	o.Document, o.Hash = renderWith(t, text, o.Document.Cluster)
+	var configMaps config.Source
 	if keys != nil {
 		keys.publish()
-		o.SecretsDir = keys.root
+		o.SecretsDir, configMaps = keys.root, keys.entry
 	}
+	o.Document, o.Hash = renderWith(t, text, o.Document.Cluster, configMaps)
 	o.APIAddr, o.AdminAddr, o.Output, o.Version = "127.0.0.1:0", "127.0.0.1:0", a.log, "test"
 	s, err := server.New(t.Context(), o)
 	if err != nil {
@@ -249,6 +255,8 @@ type problem struct {
 	RequestID  string   `json:"requestId"`
 	Policies   []string `json:"violated-policies"`
 	Violations []struct{ Pointer, Rule string }
+	// Error is that of the workflow language.
+	Error *fault.Problem `json:"error"`
 }
 
 // send sends a request; header is pairs of name and value.

@@ -66,7 +66,7 @@ func TestInputRules(t *testing.T) {
 	a.wantMetric(`nexus_input_blocked_total{rule="blocked_key"}`, "2")
 	a.wantOK(a.execute("echo", `{"compile":"https://a.example/../b","note":"either/or .. etc"}`, key), `{"compile":"https://a.example/../b","note":"either/or .. etc"}`)
 	a.wantOK(a.send(http.MethodPost, "/workflows/echo/execute", `{"parameters":{"a":1},"mode":"sync"}`, "X-API-Key", key), `{"a":1}`)
-	for _, body := range []string{`{"inputs":{},"parameters":{}}`, `{"inputs":{},"x":1}`, `{"inputs":[]}`, `{"mode":"async"}`, `[]`, `{`, `{"inputs":{}} x`} {
+	for _, body := range []string{`{"inputs":{},"parameters":{}}`, `{"inputs":{},"x":1}`, `{"inputs":[]}`, `{"mode":"later"}`, `[]`, `{`, `{"inputs":{}} x`} {
 		a.wantProblem(a.send(http.MethodPost, "/workflows/echo/execute", body, "X-API-Key", key), http.StatusBadRequest, "invalid_input")
 	}
 }

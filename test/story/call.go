@@ -21,8 +21,8 @@ type caller struct {
 
 // newCaller chooses how calls reach the app: the Service's own address where this
 // machine can reach it, else the API server's proxy, which every cluster has.
-func (e *Env) newCaller(ctx context.Context) (*caller, error) {
-	ip, err := e.RunKubectl(ctx, "get", "service", "-n", Namespace, App, "-o", "jsonpath={.spec.clusterIP}")
+func (e *Env) newCaller(ctx context.Context, app string) (*caller, error) {
+	ip, err := e.RunKubectl(ctx, "get", "service", "-n", Namespace, app, "-o", "jsonpath={.spec.clusterIP}")
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (e *Env) newCaller(ctx context.Context) (*caller, error) {
 	if e.Via == "service" {
 		return nil, fmt.Errorf("the Service's address %s cannot be reached from here: use --via apiserver", address)
 	}
-	return e.proxyCaller()
+	return e.proxyCaller(app)
 }
 
 func reachable(ctx context.Context, address string) bool {
@@ -48,7 +48,7 @@ func reachable(ctx context.Context, address string) bool {
 	return true
 }
 
-func (e *Env) proxyCaller() (*caller, error) {
+func (e *Env) proxyCaller(app string) (*caller, error) {
 	cfg, err := clientcmd.BuildConfigFromFlags("", e.Kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
@@ -59,6 +59,6 @@ func (e *Env) proxyCaller() (*caller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a client of the API server: %w", err)
 	}
-	base := fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s:8000/proxy", strings.TrimSuffix(cfg.Host, "/"), Namespace, App)
+	base := fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s:8000/proxy", strings.TrimSuffix(cfg.Host, "/"), Namespace, app)
 	return &caller{client: client, base: base, via: "the API server's proxy"}, nil
 }

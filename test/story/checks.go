@@ -25,6 +25,10 @@ func Checks() []Check {
 		{"without Redis every pod goes on by itself", checkRedisOutage},
 		{"Redis's password is rotated and no request fails", checkRedisRotation},
 		{"pods of front may call back, others not", checkPodToPod},
+		{"a workflow calls services, an MCP server and a sink", checkCallsOthers},
+		{"an asynchronous run is found on every pod", checkAsync},
+		{"a call with an Idempotency-Key is made once", checkIdempotency},
+		{"what is outside of egress and of the profile is refused", checkEgress},
 		{"a hand edit of the Deployment is put back", checkDrift},
 		{"a misspelt field is refused", checkMisspelt},
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -36,6 +37,8 @@ type Options struct {
 	Kubectl, Helm, Nexus string
 	// ManagerImage and RuntimeImage are images that the cluster's nodes have.
 	ManagerImage, RuntimeImage string
+	// ServicesImage is the image of test/services, that the nodes have.
+	ServicesImage string
 	// RedisImage is an image with redis-server and redis-cli that the nodes have or can
 	// pull.
 	RedisImage string
@@ -198,17 +201,23 @@ func (e *Env) do(ctx context.Context, method, path, client string, body string) 
 }
 
 func (e *Env) doKey(ctx context.Context, method, path, key string, body string) (Answer, error) {
-	req, err := http.NewRequestWithContext(ctx, method, e.call.base+path, strings.NewReader(body))
+	return e.call.do(ctx, method, path, key, body, nil)
+}
+
+// do sends one request with an API key, if there is one, and further headers.
+func (c *caller) do(ctx context.Context, method, path, key, body string, header http.Header) (Answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, strings.NewReader(body))
 	if err != nil {
 		return Answer{}, err
 	}
+	maps.Copy(req.Header, header)
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if key != "" {
 		req.Header.Set("X-API-Key", key)
 	}
-	res, err := e.call.client.Do(req)
+	res, err := c.client.Do(req)
 	if err != nil {
 		return Answer{}, err
 	}

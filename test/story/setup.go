@@ -180,7 +180,7 @@ func (e *Env) awaitSample(ctx context.Context) error {
 		}
 		e.Log("  %s is True (%.1f s)", condition, time.Since(start).Seconds())
 	}
-	caller, err := e.newCaller(ctx)
+	caller, err := e.newCaller(ctx, App)
 	if err != nil {
 		return err
 	}
