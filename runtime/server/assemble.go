@@ -153,7 +153,7 @@ func (s *Server) assemble(ctx context.Context, security *slog.Logger) error {
 }
 
 // callConnections is how many connections there are to one host that workflows call.
-const callConnections = 64
+const callConnections = 256
 
 // newCaller returns what makes the calls of workflows.
 func (s *Server) newCaller() *call.Caller {
@@ -163,7 +163,9 @@ func (s *Server) newCaller() *call.Caller {
 		resources[r.Name] = r.Content
 	}
 	return call.New(call.Options{
-		Guard: egress.New(egress.Options{Rules: s.egressRules(), Roots: s.roots, Timeout: egress.NoTimeout, Connections: callConnections}),
+		// What the runtime fetches for itself, such as the keys of issuers, is not open to
+		// workflows.
+		Guard: egress.New(egress.Options{Rules: v1alpha1.EgressRules(v1alpha1.Auth{}, doc.Egress, doc.Events), Roots: s.roots, Timeout: egress.NoTimeout, Connections: callConnections}),
 		Sink:  doc.Events.Sink, Resources: resources,
 	})
 }

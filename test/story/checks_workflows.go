@@ -73,7 +73,7 @@ func (e *Env) startQuotes(ctx context.Context) error {
 type workflowRun struct {
 	Outputs map[string]any `json:"outputs"`
 	RunID   string         `json:"run_id"`
-	Status  string         `json:"status"`
+	Status  any            `json:"status"` // the number of a problem, else a word
 	Code    string         `json:"code"`
 	Error   struct {
 		Type     string `json:"type"`
