@@ -15,8 +15,10 @@ type Options struct {
 	// Guard makes every request. Give it egress.NoTimeout: a call may take as long as its
 	// context lets it.
 	Guard *egress.Guard
-	// Sink is the URL that events are delivered to; empty for nowhere.
-	Sink string
+	// Sink is the URL that events are delivered to; empty for nowhere. They go there through
+	// SinkGuard, since the sink need not be open to other calls. Default: Guard.
+	Sink      string
+	SinkGuard *egress.Guard
 	// Resources are the OpenAPI documents that come with the app, by the names that
 	// definitions have for them: configmap:NAME/KEY.
 	Resources map[string]string
@@ -28,6 +30,7 @@ type Options struct {
 // goroutines at once.
 type Caller struct {
 	guard       *egress.Guard
+	sinkGuard   *egress.Guard
 	sink        string
 	now         func() time.Time
 	digests     digests
@@ -43,7 +46,10 @@ func New(o Options) *Caller {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	c := &Caller{guard: o.Guard, sink: o.Sink, now: o.Now, documents: newDocuments(o.Resources)}
+	if o.SinkGuard == nil {
+		o.SinkGuard = o.Guard
+	}
+	c := &Caller{guard: o.Guard, sinkGuard: o.SinkGuard, sink: o.Sink, now: o.Now, documents: newDocuments(o.Resources)}
 	c.tokens.now = o.Now
 	return c
 }

@@ -30,8 +30,10 @@ type DocumentSource struct {
 	// URL is the document's endpoint as the definition writes it. With the fragment
 	// #sha256=HEX, nothing but the content with that digest is taken.
 	URL string
-	// Access is how it is fetched; nil for anonymously.
-	Access *workflow.Authentication
+	// Access returns how it is fetched, nil for anonymously. It is asked before each attempt,
+	// so that an attempt is made with the secrets of its time, and is nil when there is
+	// nothing to ask.
+	Access func(context.Context) (*workflow.Authentication, error)
 }
 
 // DocumentHealth says whether a document that has to be fetched is there.
@@ -71,8 +73,8 @@ func pause(failed int) time.Duration {
 
 // document is a document that has to be fetched. Once it is there, it stays as it is.
 type document struct {
-	// access are the ways to fetch it that definitions name, tried in turn.
-	access []*workflow.Authentication
+	// access are the ways to fetch it of the definitions that name it, tried in turn.
+	access []func(context.Context) (*workflow.Authentication, error)
 	// tried is closed after the first attempt, so that calls wait for that one and for
 	// no other.
 	tried chan struct{}
@@ -118,7 +120,7 @@ var errClosed = errors.New("the caller is closed")
 
 func (c *Caller) fetchUntilThere(ctx context.Context, url string, doc *document) {
 	for failed := 0; ; failed++ {
-		content, err := c.fetch(ctx, url, doc.access[failed%len(doc.access)])
+		content, err := c.attempt(ctx, url, doc.access[failed%len(doc.access)])
 		doc.mu.Lock()
 		doc.content, doc.problem = content, err
 		doc.mu.Unlock()
@@ -136,6 +138,19 @@ func (c *Caller) fetchUntilThere(ctx context.Context, url string, doc *document)
 			return
 		}
 	}
+}
+
+// attempt is fetch with the access of now.
+func (c *Caller) attempt(ctx context.Context, url string, access func(context.Context) (*workflow.Authentication, error)) (*openapi.Document, error) {
+	if access == nil {
+		return c.fetch(ctx, url, nil)
+	}
+	current, err := access(ctx)
+	if err != nil {
+		// Its cause may quote what was read of secrets.
+		return nil, fmt.Errorf("finding out how it is fetched: %s", err) //nolint:errorlint // so the cause stays out
+	}
+	return c.fetch(ctx, url, current)
 }
 
 // fetch makes one attempt. The error is for the log, but for a *workflow.Error that is a

@@ -233,11 +233,47 @@ func TestLoadAccess(t *testing.T) {
 	c := hasten(callerTo(t, server))
 	defer c.Close()
 	// Two definitions name the document, and one of them has an old password.
-	c.Load(t.Context(), []DocumentSource{{URL: url, Access: basic("wrong")}, {URL: url, Access: basic("s3cret")}})
+	c.Load(t.Context(), []DocumentSource{{URL: url, Access: fixed(basic("wrong"))}, {URL: url, Access: fixed(basic("s3cret"))}})
 	until(t, c, "there", func(h DocumentHealth) bool { return h.Loaded })
 	if fetched.Load() != 2 {
 		t.Errorf("it was fetched %d times", fetched.Load())
 	}
+}
+
+func fixed(a *workflow.Authentication) func(context.Context) (*workflow.Authentication, error) {
+	return func(context.Context) (*workflow.Authentication, error) { return a, nil }
+}
+
+// TestLoadAccessRotates: each attempt is made with the secret of its time, and one that
+// cannot be found out is made later.
+func TestLoadAccessRotates(t *testing.T) {
+	settles(t)
+	var document atomic.Value
+	var fetched atomic.Int64
+	document.Store(shelter)
+	server := shelterServer(t, &document, &fetched)
+	c := hasten(callerTo(t, server))
+	defer c.Close()
+	var password atomic.Value
+	password.Store("")
+	c.Load(t.Context(), []DocumentSource{{URL: server.URL + "/openapi.json", Access: func(context.Context) (*workflow.Authentication, error) {
+		if password.Load() == "" {
+			return nil, workflow.NewError(workflow.AuthorizationError, errors.New("of s3cret"), "the secret is not there")
+		}
+		return basic(password.Load().(string)), nil
+	}}})
+	until(t, c, "waiting", func(h DocumentHealth) bool {
+		return strings.Contains(h.Problem, "the secret is not there") && !strings.Contains(h.Problem, "s3cret")
+	})
+	if fetched.Load() != 0 {
+		t.Error("it was fetched without the access that it takes")
+	}
+	_, err := c.OpenAPI(t.Context(), &workflow.OpenAPIRequest{Document: server.URL + "/openapi.json", OperationID: "addAnimal"})
+	mustFail(t, "without the secret", err, workflow.CommunicationError, http.StatusServiceUnavailable, "not there yet")
+	password.Store("wrong")
+	until(t, c, "refused", func(h DocumentHealth) bool { return strings.Contains(h.Problem, "401") })
+	password.Store("s3cret")
+	until(t, c, "there", func(h DocumentHealth) bool { return h.Loaded && h.Problem == "" })
 }
 
 func TestLoadPinned(t *testing.T) {

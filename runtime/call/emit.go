@@ -24,7 +24,7 @@ func (c *Caller) Emit(ctx context.Context, event map[string]any) error {
 		return workflow.NewError(workflow.ConfigurationError, err, "%s is no URL that can be called", theSink)
 	}
 	req.Header = http.Header{"Content-Type": {"application/cloudevents+json"}, "User-Agent": {"nexus"}}
-	resp, err := c.guard.RoundTrip(req)
+	resp, err := c.sinkGuard.RoundTrip(req)
 	if err != nil {
 		return failure(ctx, theSink, err)
 	}

@@ -42,6 +42,14 @@ func TestEmit(t *testing.T) {
 			t.Errorf("%d: %v, %s", answer, cause, got)
 		}
 	}
+	// The sink's guard is for events, and the other one for calls.
+	apart := New(Options{Guard: guardTo(t), SinkGuard: guardTo(t, server), Sink: server.URL + "/sink"})
+	status = 202
+	if err := apart.Emit(t.Context(), event); err != nil {
+		t.Errorf("through the sink's own guard: %v", err)
+	}
+	_, err := apart.HTTP(t.Context(), get(server.URL+"/sink"))
+	mustFail(t, "a call of the sink", err, workflow.ConfigurationError, 400, "spec.egress")
 	mustFail(t, "forbidden", to("http://evil.test/").Emit(t.Context(), event), workflow.ConfigurationError, 400, "spec.egress does not let the app reach the sink of events", "evil.test")
 	mustFail(t, "no URL", to("http://%zz/").Emit(t.Context(), event), workflow.ConfigurationError, 400, "the sink of events is no URL")
 	mustFail(t, "no JSON", c.Emit(t.Context(), map[string]any{"n": math.NaN()}), workflow.ExpressionError, 400, "the event holds something")

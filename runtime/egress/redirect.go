@@ -2,8 +2,10 @@ package egress
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // maxRedirects is how many redirects of one request are followed.
@@ -39,12 +41,14 @@ func redirect(req *http.Request, via []*http.Request) error {
 	}
 	req.Header.Del("Referer") // it may hold a query
 	if Strayed(req) {
-		for _, name := range []string{"Authorization", "Cookie", "X-Api-Key", "Proxy-Authorization"} {
-			req.Header.Del(name)
-		}
+		maps.DeleteFunc(req.Header, func(name string, _ []string) bool { return !slices.Contains(harmless, name) })
 	}
 	return nil
 }
+
+// harmless are the headers that say nothing of who sends them. Any other may hold a
+// credential: services name theirs as they like.
+var harmless = []string{"Accept", "Accept-Encoding", "Accept-Language", "Content-Length", "Content-Type", "User-Agent"}
 
 // Strayed says whether a request follows a redirect and is, or was at a hop before, at
 // another host or port than the first one. What was meant for the first host alone, such

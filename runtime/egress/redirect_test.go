@@ -14,8 +14,8 @@ import (
 func TestRedirects(t *testing.T) {
 	var there, port string
 	target, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = fmt.Fprintf(w, "%s %s auth=%q key=%q cookie=%q other=%q referer=%q", r.Method, r.URL.Path,
-			r.Header.Get("Authorization"), r.Header.Get("X-API-Key"), r.Header.Get("Cookie"), r.Header.Get("X-Other"), r.Header.Get("Referer"))
+		_, _ = fmt.Fprintf(w, "%s %s auth=%q key=%q cookie=%q other=%q accept=%q referer=%q", r.Method, r.URL.Path,
+			r.Header.Get("Authorization"), r.Header.Get("X-API-Key"), r.Header.Get("Cookie"), r.Header.Get("Private-Token"), r.Header.Get("Accept"), r.Header.Get("Referer"))
 	})
 	there = target.URL
 	ca := newAuthority(t, "private")
@@ -49,7 +49,7 @@ func TestRedirects(t *testing.T) {
 		}
 		return url
 	}
-	const kept, stripped = `auth="Bearer s3cret" key="s3cret" cookie="c=s3cret" other="o" referer=""`, `auth="" key="" cookie="" other="o" referer=""`
+	const kept, stripped = `auth="Bearer s3cret" key="s3cret" cookie="c=s3cret" other="s3cret" accept="text/plain" referer=""`, `auth="" key="" cookie="" other="" accept="text/plain" referer=""`
 	for _, c := range []struct{ name, url, want string }{
 		{"none", self + "/end", "GET /end " + kept},
 		{"same host", chain(self, self+"/end"), "GET /end " + kept},
@@ -74,7 +74,7 @@ func TestRedirects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header = http.Header{"Authorization": {"Bearer s3cret"}, "X-Api-Key": {"s3cret"}, "Cookie": {"c=s3cret"}, "X-Other": {"o"}}
+		req.Header = http.Header{"Authorization": {"Bearer s3cret"}, "X-Api-Key": {"s3cret"}, "Cookie": {"c=s3cret"}, "Private-Token": {"s3cret"}, "Accept": {"text/plain"}}
 		got := ""
 		resp, err := g.Do(req)
 		if err != nil {

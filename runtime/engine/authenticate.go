@@ -70,6 +70,17 @@ func (e *Engine) identify(ctx context.Context, c *Call, token string) (*auth.Pri
 	return p, reason, nil
 }
 
+// StillAccepted says whether the credential of a call that was accepted would be now:
+// replies that take long ask for it. What cannot be found out changes nothing.
+func (e *Engine) StillAccepted(ctx context.Context, c *Call, now time.Time) bool {
+	if c.Principal == nil {
+		return true
+	}
+	token, _ := c.Credentials.Token()
+	p, reason, err := e.identify(ctx, &Call{Client: c.Client, Start: now}, token)
+	return err != nil || reason == auth.KeysUnavailable || reason == auth.Busy || reason == auth.Accepted && p.Subject == c.Principal.Subject
+}
+
 // spendFailure is the refusal of a credential.
 func (e *Engine) spendFailure(ctx context.Context, c *Call) error {
 	v, err := e.Failures.Take(ctx, c.Start, c.Client.Key(), e.failures)

@@ -79,10 +79,12 @@ type Call struct {
 	// Replayed says that the result is that of an earlier call with the same key.
 	Replayed bool
 
-	inputs  any
-	claim   *execution.Claim
-	reason  auth.Reason
-	denied  string
+	inputs any
+	claim  *execution.Claim
+	reason auth.Reason
+	denied string
+	// asked says that the call has spent from what its caller may ask of executions.
+	asked   bool
 	entered bool
 	// held is how many bytes of the budget for bodies the call holds.
 	held int64

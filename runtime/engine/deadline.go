@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,6 +12,8 @@ import (
 type deadline struct {
 	context.Context
 	at time.Time
+	// stopped says that stop was called. It is for Err, which is asked often.
+	stopped atomic.Bool
 
 	mu     sync.Mutex
 	full   context.Context
@@ -35,11 +38,15 @@ func (d *deadline) Done() <-chan struct{} {
 	defer d.mu.Unlock()
 	if d.full == nil {
 		d.full, d.cancel = context.WithDeadline(d.Context, d.at)
+		if d.stopped.Load() {
+			d.cancel()
+		}
 	}
 	return d.full.Done()
 }
 
-// Err implements context.Context.
+// Err implements context.Context. Whoever finds Done closed finds an error: without one,
+// contexts that are made of this one panic.
 func (d *deadline) Err() error {
 	if err := d.Context.Err(); err != nil {
 		return err
@@ -47,13 +54,17 @@ func (d *deadline) Err() error {
 	if !time.Now().Before(d.at) {
 		return context.DeadlineExceeded
 	}
+	if d.stopped.Load() {
+		return context.Canceled
+	}
 	return nil
 }
 
-// stop ends the timer, if there is one.
+// stop ends the context, and the timer, if there is one.
 func (d *deadline) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.stopped.Store(true)
 	if d.cancel != nil {
 		d.cancel()
 	}

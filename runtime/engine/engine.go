@@ -59,6 +59,7 @@ type Engine struct {
 	proxies   limit.Proxies
 	failures  []*limit.Policy
 	verifying []*limit.Policy
+	asking    []*limit.Policy
 	workflows []*Workflow
 	byName    map[string]*Workflow
 	host      *workflow.Host
@@ -101,6 +102,7 @@ func New(doc config.Document, deps Deps) (*Engine, error) {
 		rules:  validate.New(doc.Input), proxies: proxies,
 		failures:  []*limit.Policy{limit.NewPolicy(PolicyAuthFailures, doc.RateLimit.AuthFailuresPerMinute, doc.RateLimit.AuthFailuresPerMinute)},
 		verifying: []*limit.Policy{limit.NewPolicy(PolicyAuthFailures, verificationsPerMinute, verificationsAtOnce)},
+		asking:    []*limit.Policy{limit.NewPolicy(PolicyExecutions, asksPerMinute, asksAtOnce)},
 		byName:    make(map[string]*Workflow, len(doc.Workflows)),
 		host:      &workflow.Host{Caller: deps.Caller, Secrets: deps.Secrets},
 		capacity:  int64(doc.Limits.MaxConcurrentWorkflows),
@@ -148,13 +150,13 @@ func (e *Engine) Client(remote string, forwardedFor []string) limit.Client {
 func (e *Engine) Execute(ctx context.Context, c *Call) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = e.refuse(c, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+			err = e.refuse(ctx, c, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 		}
 		e.leave(ctx, c)
 	}()
 	for _, step := range steps {
 		if err := step(e, ctx, c); err != nil {
-			return e.refuse(c, err)
+			return e.refuse(ctx, c, err)
 		}
 		if c.Replayed {
 			return nil
@@ -166,7 +168,7 @@ func (e *Engine) Execute(ctx context.Context, c *Call) (err error) {
 // List returns the workflows that the caller may run on the call's channel.
 func (e *Engine) List(ctx context.Context, c *Call) ([]*Workflow, error) {
 	if err := e.authenticate(ctx, c); err != nil {
-		return nil, e.refuse(c, err)
+		return nil, e.refuse(ctx, c, err)
 	}
 	var list []*Workflow
 	for _, w := range e.workflows {
@@ -188,44 +190,47 @@ func (e *Engine) Describe(ctx context.Context, c *Call) (*Workflow, error) {
 		err = notFound()
 	}
 	if err != nil {
-		return nil, e.refuse(c, err)
+		return nil, e.refuse(ctx, c, err)
 	}
 	return c.Target, nil
 }
 
 // refuse turns the error of a step into what the caller may see, and tells of it
 // whoever watches over the app.
-func (e *Engine) refuse(c *Call, err error) error {
+func (e *Engine) refuse(ctx context.Context, c *Call, err error) error {
 	f := fault.As(err)
 	if event, ok := c.securityEvent(f); ok {
 		e.Recorder.Event(event)
 	}
 	if !c.Replayed { // else it was logged then
-		e.logFailure(f, "workflow", c.workflowName(), "requestId", c.RequestID)
+		e.logFailure(ctx, f, c.workflowName(), "requestId", c.RequestID)
 	}
 	return f
 }
 
 // logFailure logs the cause that a caller is not told. What a workflow's author has to
 // look at is a warning, what we have to is an error. Anybody can send an input that a
-// condition cannot be evaluated for.
-func (e *Engine) logFailure(f *fault.Error, about ...any) {
+// condition cannot be evaluated for. The id is that of a request or of an execution.
+func (e *Engine) logFailure(ctx context.Context, f *fault.Error, workflowName, idName, id string) {
+	level, message := slog.LevelError, "Workflow failed"
+	switch {
+	case f.Code == fault.Internal:
+	case f.Code == fault.WorkflowFailed:
+		level = slog.LevelWarn
+	case f.Code == fault.Forbidden && f.Cause != nil:
+		level, message = slog.LevelDebug, "Condition cannot be evaluated"
+	default:
+		return // most refusals: nothing is put together for them
+	}
 	cause := f.Cause
 	if raised, ok := errors.AsType[*workflow.Error](cause); ok {
 		cause = raised.Cause // the rest is the detail
 	}
-	about = append(about, "detail", f.Detail)
+	attrs := []slog.Attr{slog.String("workflow", workflowName), slog.String(idName, id), slog.String("detail", f.Detail)}
 	if cause != nil {
-		about = append(about, "cause", cause)
+		attrs = append(attrs, slog.Any("cause", cause))
 	}
-	switch {
-	case f.Code == fault.Internal:
-		e.Log.Error("Workflow failed", about...)
-	case f.Code == fault.WorkflowFailed:
-		e.Log.Warn("Workflow failed", about...)
-	case f.Code == fault.Forbidden && f.Cause != nil:
-		e.Log.Debug("Condition cannot be evaluated", about...)
-	}
+	e.Log.LogAttrs(ctx, level, message, attrs...)
 }
 
 // leave gives back what a call holds. A key whose call was not made can be used again.

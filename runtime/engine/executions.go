@@ -5,10 +5,18 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
 )
 
 // maxListed is how many executions are listed.
 const maxListed = 100
+
+// A caller may ask a pod for executions, cancel and follow them this often: enough to
+// watch a score of them at the pace that Retry-After suggests, too little to occupy Redis.
+const (
+	asksPerMinute = 20 * 60
+	asksAtOnce    = 200
+)
 
 // Execution returns how an execution of the caller's stands.
 func (e *Engine) Execution(ctx context.Context, c *Call, id string) (execution.Execution, error) {
@@ -49,11 +57,35 @@ func ask[T any](ctx context.Context, e *Engine, c *Call, about func(subject stri
 	var found T
 	err := e.authenticate(ctx, c)
 	if err == nil {
+		err = e.meter(ctx, c)
+	}
+	if err == nil {
 		found, err = about(c.subject())
 	}
 	if err != nil {
 		var none T
-		return none, e.refuse(c, err)
+		return none, e.refuse(ctx, c, err)
 	}
 	return found, nil
+}
+
+// meter spends from what a caller may ask of executions, once for each call. Who follows
+// what the call itself has started has spent from the limits of executions for it.
+func (e *Engine) meter(ctx context.Context, c *Call) error {
+	if c.asked || c.Execution.ID != "" {
+		return nil
+	}
+	c.asked = true
+	who := c.Client.Key()
+	if c.Principal != nil {
+		who = limit.Caller{Subject: c.Principal.Subject}
+	}
+	// A Memory never fails.
+	if v, _ := e.Local.Take(ctx, c.Start, who, e.asking); !v.Allowed {
+		return &fault.Error{
+			Code: fault.RateLimited, Detail: "you ask for executions too often: wait as long as Retry-After says, or follow them as a stream of events",
+			RetryAfter: v.RetryAfter, Policies: v.Names(e.asking),
+		}
+	}
+	return nil
 }

@@ -6,11 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
+	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
 // answer is what is kept of a call with an idempotency key: an execution that it
@@ -106,11 +109,51 @@ func (e *Engine) replay(ctx context.Context, c *Call, text []byte) error {
 // faultOf is the fault of a failure that was kept.
 func faultOf(kept *execution.Failure) *fault.Error {
 	f := &fault.Error{Code: kept.Code, Detail: kept.Detail, Status: kept.Status}
-	var problem fault.Problem
+	var problem *fault.Problem // null is none
 	if kept.Problem != nil && json.Unmarshal(kept.Problem, &problem) == nil {
-		f.Problem = &problem
+		f.Problem = problem
 	}
 	return f
+}
+
+// conclude keeps the answer to a call that was run, of which acted says whether it did
+// anything outside of itself. One that was overloaded before it did is as if it had not
+// been made: leave gives its key back.
+func (e *Engine) conclude(ctx context.Context, c *Call, err error, acted bool) {
+	if c.claim == nil {
+		return
+	}
+	a := answerOf(c, err)
+	if a.Failure != nil && a.Failure.Code == fault.Overloaded {
+		if !acted {
+			return
+		}
+		// Who is told once more to try again shortly would do so with this key forever.
+		a.Failure = &execution.Failure{Code: fault.Internal, Detail: "the pod was overloaded when the workflow had done part of its work: use a new key to make the call again"}
+	}
+	e.settle(ctx, c, a)
+}
+
+// action notes whether a run does anything outside of itself.
+type action struct{ done atomic.Bool }
+
+// watch returns the options of a run with an action that is told of all that it does.
+func (a *action) watch(o workflow.Options) workflow.Options {
+	trace, spawn := o.Trace, o.Spawn
+	o.Trace = func(event workflow.TaskEvent) {
+		if event.Phase == workflow.TaskStarted && (event.Kind == "emit" || strings.HasPrefix(event.Kind, "call ")) {
+			a.done.Store(true)
+		}
+		trace(event)
+	}
+	o.Spawn = func(ctx context.Context, name string, inputs any) error {
+		err := spawn(ctx, name, inputs)
+		if err == nil {
+			a.done.Store(true)
+		}
+		return err
+	}
+	return o
 }
 
 // settle keeps the answer to the call.

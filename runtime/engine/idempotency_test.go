@@ -3,7 +3,9 @@ package engine
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
+	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
 // keyed is a call with an idempotency key.
@@ -85,6 +88,95 @@ func TestIdempotentFailure(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "Workflow failed"); n != 1 {
 		t.Errorf("logged %d times: %s", n, log.String())
+	}
+}
+
+// TestIdempotentTimeout: a failure without an error of the workflow language has none when
+// it is told again either.
+func TestIdempotentTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, key, _ := open(t, slow)
+		for _, replayed := range []bool{false, true} {
+			c := keyed("slow", key, "k", nil)
+			if f := wantFault(t, e.Execute(t.Context(), c), fault.Timeout); c.Replayed != replayed || f.Problem != nil {
+				t.Errorf("replayed %v: %+v", c.Replayed, f.Problem)
+			}
+		}
+	})
+	if f := faultOf(&execution.Failure{Code: fault.Timeout, Problem: json.RawMessage("null")}); f.Problem != nil {
+		t.Errorf("null as it was kept once is read as %+v", f.Problem)
+	}
+}
+
+// TestIdempotentOverload: the key of a run that was overloaded is free again, unless the
+// run did something before.
+func TestIdempotentOverload(t *testing.T) {
+	e, key, _ := open(t, nil)
+	for _, acted := range []bool{false, true} {
+		name := fmt.Sprint(acted)
+		c := keyed("echo", key, name, map[string]any{})
+		for _, step := range steps[:len(steps)-1] {
+			if err := step(e, t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.conclude(t.Context(), c, overloaded("no memory"), acted)
+		e.leave(t.Context(), c)
+		again := keyed("echo", key, name, map[string]any{})
+		err := e.Execute(t.Context(), again)
+		if !acted {
+			if err != nil || again.Replayed {
+				t.Errorf("after a run that did nothing: %v, replayed %v", err, again.Replayed)
+			}
+			continue
+		}
+		if f := wantFault(t, err, fault.Internal); !again.Replayed || !strings.Contains(f.Detail, "use a new key") {
+			t.Errorf("after a run that did something: %v, replayed %v", f, again.Replayed)
+		}
+	}
+}
+
+// takingSink takes every event.
+type takingSink struct{ workflow.Caller }
+
+func (takingSink) Emit(context.Context, map[string]any) error { return nil }
+
+// TestIdempotentAction: a run that has begun to send something may have sent it.
+func TestIdempotentAction(t *testing.T) {
+	e, _, _ := open(t, func(d *config.Document) {
+		slow(d)
+		d.Workflows = append(d.Workflows, define("emits", `[{"e":{"emit":{"event":{"with":{"type":"t"}}}}}]`))
+	})
+	e.host.Caller = takingSink{}
+	for name, want := range map[string]bool{"echo": false, "raises": false, "emits": true, "parent": true} {
+		var did action
+		w := e.byName[name]
+		_, err := e.execute(t.Context(), w, map[string]any{}, did.watch(workflow.Options{ID: NewID(), Trace: w.trace, Spawn: e.spawn("key|web")}))
+		if did.done.Load() != want || (err != nil) != (name == "raises") {
+			t.Errorf("%s: %v, %v", name, did.done.Load(), err)
+		}
+	}
+	for kind, want := range map[string]bool{"set": false, "run": false, "call function": true, "call http": true, "call mcp": true, "emit": true} {
+		var did action
+		traced := 0
+		o := did.watch(workflow.Options{Trace: func(workflow.TaskEvent) { traced++ }})
+		o.Trace(workflow.TaskEvent{Kind: kind, Phase: workflow.TaskSkipped})
+		before := did.done.Load()
+		o.Trace(workflow.TaskEvent{Kind: kind, Phase: workflow.TaskStarted})
+		if before || did.done.Load() != want || traced != 2 {
+			t.Errorf("%s: %v, then %v", kind, before, did.done.Load())
+		}
+	}
+	var refused error
+	var did action
+	o := did.watch(workflow.Options{Spawn: func(context.Context, string, any) error { return refused }})
+	refused = overloaded("no place")
+	if err := o.Spawn(t.Context(), "w", nil); err == nil || did.done.Load() {
+		t.Error("a workflow that was not started counts")
+	}
+	refused = nil
+	if err := o.Spawn(t.Context(), "w", nil); err != nil || !did.done.Load() {
+		t.Error("a workflow that was started does not count")
 	}
 }
 

@@ -14,19 +14,20 @@ func (e *Engine) run(ctx context.Context, c *Call) error {
 	if c.Mode != Sync {
 		return e.start(ctx, c)
 	}
+	c.RunID = NewID()
+	o := workflow.Options{ID: c.RunID, Trace: c.Target.trace, Spawn: e.spawn(c.subject())}
+	var did action
 	if c.claim != nil {
+		o = did.watch(o)
 		// Whoever sent a key means to ask again when the connection breaks, and is then
 		// told how the run ended: so it does not end with the connection.
 		ctx = context.WithoutCancel(ctx)
 	}
-	c.RunID = NewID()
 	began := time.Now()
-	output, err := e.execute(ctx, c.Target, c.inputs, workflow.Options{ID: c.RunID, Trace: c.Target.trace, Spawn: e.spawn(c.subject())})
+	output, err := e.execute(ctx, c.Target, c.inputs, o)
 	c.Output, c.Took = output, time.Since(began)
 	e.recordRun(c.Target, c.Took, err)
-	if c.claim != nil {
-		e.settle(ctx, c, answerOf(c, err))
-	}
+	e.conclude(ctx, c, err, did.done.Load())
 	return err
 }
 

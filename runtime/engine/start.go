@@ -37,7 +37,7 @@ func (e *Engine) begin(ctx context.Context, subject string, mode execution.Mode,
 		began := time.Now()
 		output, err := e.execute(ctx, w, inputs, workflow.Options{ID: id, Trace: w.tell(task), Spawn: e.spawn(subject)})
 		e.recordRun(w, time.Since(began), err)
-		return e.outcome(w, id, output, err)
+		return e.outcome(ctx, w, id, output, err)
 	})
 	if err != nil {
 		e.giveBack(held)
@@ -63,12 +63,16 @@ func (e *Engine) spawn(subject string) func(context.Context, string, any) error 
 }
 
 // outcome is how an execution ended. What its caller is not told goes into the log.
-func (e *Engine) outcome(w *Workflow, id string, output any, err error) execution.Outcome {
+func (e *Engine) outcome(ctx context.Context, w *Workflow, id string, output any, err error) execution.Outcome {
 	if err == nil {
-		return execution.Outcome{Output: jsontext.Append(nil, output)}
+		text := jsontext.Append(nil, output)
+		if len(text) <= execution.MaxOutput {
+			return execution.Outcome{Output: text}
+		}
+		err = fault.New(fault.WorkflowFailed, "the output has %d bytes as JSON, and of a run that goes on without its caller at most %d are kept: select what the caller needs with output.as", len(text), execution.MaxOutput)
 	}
 	f := fault.As(err)
-	e.logFailure(f, "workflow", w.Name, "execution", id)
+	e.logFailure(ctx, f, w.Name, "execution", id)
 	return execution.Outcome{Failure: failureOf(f)}
 }
 

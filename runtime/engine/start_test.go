@@ -162,6 +162,28 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// noting is a store that notes how long an execution is kept while it runs.
+type noting struct {
+	execution.Store
+	keep *time.Duration
+}
+
+func (s noting) Create(ctx context.Context, w execution.Write) error {
+	*s.keep = w.Keep
+	return s.Store.Create(ctx, w)
+}
+
+func TestStartedIsKeptWhileItRuns(t *testing.T) {
+	e, key, _ := open(t, slow)
+	var keep time.Duration
+	e.Executions = manager(noting{execution.NewMemory(1<<20, time.Hour, time.Now), &keep})
+	c := call("echo", key, bodied{e, Async})
+	if err := e.Execute(t.Context(), c); err != nil || keep != 5*time.Second {
+		t.Errorf("%v, for %v", err, keep)
+	}
+	finished(t, e, c, c.RunID)
+}
+
 func TestStartedOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, key, told := open(t, slow)

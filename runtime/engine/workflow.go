@@ -14,6 +14,8 @@ import (
 const (
 	PolicyApp          = "app"
 	PolicyAuthFailures = "auth-failures"
+	// PolicyExecutions is about asking for executions, canceling and following them.
+	PolicyExecutions = "executions"
 )
 
 func appPolicies(r v1alpha1.RateLimit) []*limit.Policy {

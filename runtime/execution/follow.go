@@ -11,6 +11,9 @@ import (
 const (
 	// MaxFollowers is how many follow executions on one pod at once.
 	MaxFollowers = 1000
+	// MaxSubjectFollowers is how many of them may be of one subject. Callers who do not log
+	// in are no subject.
+	MaxSubjectFollowers = 100
 	// pollFirst is how soon the store is asked again for events of another pod's execution,
 	// and pollLast how late while there are none.
 	pollFirst, pollLast = 250 * time.Millisecond, time.Second
@@ -34,12 +37,11 @@ type Follower struct {
 }
 
 // Follow returns a Follower of the events after one: 0 for all. Errors are as those of Get,
-// and Overloaded when there are MaxFollowers.
+// and Overloaded when there are MaxFollowers, or MaxSubjectFollowers of the subject.
 func (m *Manager) Follow(ctx context.Context, subject, id string, after int) (*Follower, error) {
 	f := &Follower{m: m, ref: Ref{subject, id}, last: max(after, 0), poll: pollFirst}
-	if m.followers.Add(1) > MaxFollowers {
-		m.followers.Add(-1)
-		return nil, overloaded("too many executions are being followed: try again shortly", nil)
+	if err := m.seat(subject); err != nil {
+		return nil, err
 	}
 	if m.own(f.ref) == nil {
 		if err := f.load(ctx); err != nil {
@@ -54,7 +56,31 @@ func (m *Manager) Follow(ctx context.Context, subject, id string, after int) (*F
 func (f *Follower) Close() {
 	if !f.closed {
 		f.closed = true
-		f.m.followers.Add(-1)
+		f.m.unseat(f.ref.Subject)
+	}
+}
+
+// seat counts a follower of a subject, if there may be another one.
+func (m *Manager) seat(subject string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.followers >= MaxFollowers:
+		return overloaded("too many executions are being followed: try again shortly", nil)
+	case subject != "" && m.followersOf[subject] >= MaxSubjectFollowers:
+		return overloaded("you follow too many executions at once: stop following one, or ask for them now and then", nil)
+	}
+	m.followers++
+	m.followersOf[subject]++
+	return nil
+}
+
+func (m *Manager) unseat(subject string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.followers--
+	if m.followersOf[subject]--; m.followersOf[subject] == 0 {
+		delete(m.followersOf, subject)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,27 +132,44 @@ func TestFollowThinned(t *testing.T) {
 	})
 }
 
+// TestFollowersAreBounded: those of a subject, so that they leave places for others, and
+// all of them.
 func TestFollowersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, memoryStore())
-		j := f.begin("alice", true)
+		var jobs []*job
 		var followers []*Follower
-		for range MaxFollowers {
-			followers = append(followers, f.follow(j, 0))
+		for n := range MaxFollowers / MaxSubjectFollowers {
+			subject := fmt.Sprint("alice", n)
+			j := f.begin(subject, true)
+			for range MaxSubjectFollowers {
+				followers = append(followers, f.follow(j, 0))
+			}
+			_, err := f.Follow(t.Context(), subject, j.ID, 0)
+			wantFault(t, "one more of a subject", err, fault.Overloaded)
+			if n == 0 && !strings.Contains(err.Error(), "you follow") {
+				t.Errorf("a subject is told %v", err)
+			}
+			jobs = append(jobs, j)
 		}
-		wantFault(t, "one more", second(f.Follow(t.Context(), "alice", j.ID, 0)), fault.Overloaded)
+		anonymous := f.begin("", true)
+		wantFault(t, "one more", second(f.Follow(t.Context(), "", anonymous.ID, 0)), fault.Overloaded)
 		followers[0].Close()
 		followers[0].Close()
-		f.follow(j, 0)
-		wantFault(t, "one more", second(f.Follow(t.Context(), "alice", j.ID, 0)), fault.Overloaded)
+		f.follow(jobs[0], 0).Close()
 		for _, follower := range followers {
 			follower.Close()
 		}
 		for range MaxFollowers { // those that are refused take no place
-			wantFault(t, "of nobody", second(f.Follow(t.Context(), "bob", j.ID, 0)), fault.NotFound)
+			wantFault(t, "of nobody", second(f.Follow(t.Context(), "bob", jobs[0].ID, 0)), fault.NotFound)
 		}
-		f.follow(j, 0)
-		j.end(output(`1`))
+		for range MaxFollowers { // they are many, and nobody can tell them apart
+			f.follow(anonymous, 0)
+		}
+		wantFault(t, "one more", second(f.Follow(t.Context(), "", anonymous.ID, 0)), fault.Overloaded)
+		for _, j := range append(jobs, anonymous) {
+			j.end(output(`1`))
+		}
 		synctest.Wait()
 		f.stop()
 	})

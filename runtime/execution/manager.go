@@ -54,20 +54,22 @@ type Manager struct {
 	// dirty wakes Run: something is to be stored.
 	dirty chan struct{}
 	// waiting is the size of what is held until it is stored.
-	waiting   atomic.Int64
-	followers atomic.Int64
+	waiting atomic.Int64
 
 	mu       sync.Mutex
 	runs     map[Ref]*run
 	debts    []*debt
 	draining bool
+	// followers is how many there are, and followersOf how many of each subject.
+	followers   int
+	followersOf map[string]int
 	// removed tells Drain that an execution is done with.
 	removed chan struct{}
 }
 
 // NewManager returns a Manager. Without Run it stores nothing but beginnings and ends.
 func NewManager(o Options) *Manager {
-	return &Manager{o: o, dirty: make(chan struct{}, 1), runs: map[Ref]*run{}, removed: make(chan struct{}, 1)}
+	return &Manager{o: o, dirty: make(chan struct{}, 1), runs: map[Ref]*run{}, followersOf: map[string]int{}, removed: make(chan struct{}, 1)}
 }
 
 // Run stores what happens and tells the store that this pod is alive, until the context

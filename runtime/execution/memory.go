@@ -16,7 +16,7 @@ const (
 )
 
 // Memory is the Store of one pod. It is safe for concurrent use. Its size is bounded: what
-// ended first makes room, and without any such there is none.
+// has ended makes room, as yield says, and without any such there is none.
 type Memory struct {
 	retention time.Duration
 	now       func() time.Time
@@ -25,22 +25,14 @@ type Memory struct {
 	bound int
 
 	mu sync.Mutex
-	// used is the size of all, and spare that of the ended.
+	// used is the size of all, and spare what of it makes room for anybody.
 	used, spare int64
 	runs        map[Ref]*kept
 	subjects    map[string]*list.List // of *kept, in the order of their beginnings
 	claims      map[IdempotencyKey]*held
-	// ended has, as *item, what can make room and will expire, in this order.
-	ended *list.List
-}
-
-// item is what takes room.
-type item struct {
-	size int64
-	end  time.Time
-	// place is its place among the ended, nil before.
-	place *list.Element
-	drop  func()
+	// ended has, as *item, what will expire, in this order.
+	ended  *list.List
+	shares map[string]*share
 }
 
 // kept is an execution.
@@ -52,66 +44,14 @@ type kept struct {
 	among *list.Element
 }
 
-// held is an idempotency key. It has an end when it is settled.
-type held struct {
-	item
-	claim  Claim
-	answer []byte
-}
-
 // NewMemory returns an empty store of at most maxBytes. What has ended is kept for the
 // retention.
 func NewMemory(maxBytes int64, retention time.Duration, now func() time.Time) *Memory {
 	return &Memory{
 		retention: retention, now: now, max: maxBytes, bound: MaxPerSubject,
-		runs: map[Ref]*kept{}, subjects: map[string]*list.List{}, claims: map[IdempotencyKey]*held{}, ended: list.New(),
+		runs: map[Ref]*kept{}, subjects: map[string]*list.List{}, claims: map[IdempotencyKey]*held{},
+		ended: list.New(), shares: map[string]*share{},
 	}
-}
-
-// lock is held by every operation, which never sees what has expired.
-func (m *Memory) lock() (unlock func()) {
-	m.mu.Lock()
-	for front := m.ended.Front(); front != nil; front = m.ended.Front() {
-		i := front.Value.(*item)
-		if m.now().Sub(i.end) < m.retention {
-			break
-		}
-		m.remove(i)
-	}
-	return m.mu.Unlock
-}
-
-// room takes so many bytes for what has not ended, and has what ended go to get them.
-func (m *Memory) room(i *item, bytes int64) bool {
-	if m.used-m.spare+bytes > m.max {
-		return false
-	}
-	m.take(i, bytes)
-	return true
-}
-
-// take is room for what must have it.
-func (m *Memory) take(i *item, bytes int64) {
-	for m.used+bytes > m.max && m.ended.Len() > 0 {
-		m.remove(m.ended.Front().Value.(*item))
-	}
-	i.size += bytes
-	m.used += bytes
-}
-
-func (m *Memory) remove(i *item) {
-	m.used -= i.size
-	if i.place != nil {
-		m.spare -= i.size
-		m.ended.Remove(i.place)
-	}
-	i.drop()
-}
-
-func (m *Memory) end(i *item) {
-	i.end = m.now()
-	i.place = m.ended.PushBack(i)
-	m.spare += i.size
 }
 
 // Create implements Store.
@@ -124,7 +64,7 @@ func (m *Memory) Create(_ context.Context, w Write) error {
 		}
 		m.remove(&victim.item)
 	}
-	k := &kept{Execution: w.Execution, events: slices.Clone(w.Events)}
+	k := &kept{item: item{subject: w.Subject}, Execution: w.Execution, events: slices.Clone(w.Events)}
 	if !m.room(&k.item, k.cost()) {
 		return errNoRoom
 	}
@@ -168,6 +108,7 @@ func (m *Memory) add(k *kept) {
 			delete(m.subjects, subject)
 		}
 	}
+	k.shed = func() { m.remove(&k.item) }
 }
 
 func (k *kept) cost() int64 {
@@ -186,7 +127,7 @@ func (m *Memory) Update(_ context.Context, w Write) (Mark, error) {
 	defer m.lock()()
 	old, known := m.runs[Ref{w.Subject, w.ID}]
 	if !known {
-		old = &kept{}
+		old = &kept{item: item{subject: w.Subject}}
 	}
 	if old.place != nil {
 		return Settled, nil
@@ -211,7 +152,7 @@ func (m *Memory) Update(_ context.Context, w Write) (Mark, error) {
 		m.add(old)
 	}
 	if w.Status != Running {
-		m.end(&old.item)
+		m.end(&old.item, old.size)
 	}
 	return mark, nil
 }
@@ -291,50 +232,4 @@ func (m *Memory) Beat(_ context.Context, refs []Ref) ([]Mark, error) {
 		}
 	}
 	return marks, nil
-}
-
-// Begin implements Store.
-func (m *Memory) Begin(_ context.Context, c Claim) (Attempt, error) {
-	defer m.lock()()
-	if h := m.claims[c.key]; h != nil {
-		switch {
-		case h.claim.fingerprint != c.fingerprint:
-			return Attempt{State: Mismatch}, nil
-		case h.place == nil:
-			return Attempt{State: InFlight}, nil
-		case h.answer == nil:
-			return Attempt{State: NotKept}, nil
-		}
-		return Attempt{State: Replay, Answer: slices.Clone(h.answer)}, nil
-	}
-	h := &held{claim: c}
-	if !m.room(&h.item, claimCost+int64(len(c.key.Subject)+len(c.key.Workflow)+len(c.key.Key))) {
-		return Attempt{}, errNoRoom
-	}
-	h.drop = func() { delete(m.claims, c.key) }
-	m.claims[c.key] = h
-	return Attempt{State: Fresh}, nil
-}
-
-// Settle implements Store. Without room the answer is not kept.
-func (m *Memory) Settle(_ context.Context, c Claim, answer []byte) error {
-	defer m.lock()()
-	h := m.claims[c.key]
-	if h == nil || h.claim.word != c.word || h.place != nil {
-		return nil
-	}
-	if answer != nil && m.room(&h.item, int64(len(answer))) {
-		h.answer = append([]byte{}, answer...)
-	}
-	m.end(&h.item)
-	return nil
-}
-
-// Release implements Store.
-func (m *Memory) Release(_ context.Context, c Claim) error {
-	defer m.lock()()
-	if h := m.claims[c.key]; h != nil && h.claim.word == c.word && h.place == nil {
-		m.remove(&h.item)
-	}
-	return nil
 }

@@ -55,8 +55,22 @@ func (m *Memory) audit(t *testing.T) {
 	for _, h := range m.claims {
 		used += h.size
 		if h.place != nil {
-			spare += h.size
+			spare += int64(len(h.answer))
 		}
+	}
+	var shares int64
+	for subject, s := range m.shares {
+		var bare int64
+		for e := s.claims.Front(); e != nil; e = e.Next() {
+			i := e.Value.(*item)
+			bare += i.size - i.spare
+		}
+		if shares += s.spare; bare != s.bare || s.loose.Len()+s.claims.Len() == 0 {
+			t.Errorf("the claims of %s take %d and are counted as %d", subject, bare, s.bare)
+		}
+	}
+	if shares != m.spare {
+		t.Errorf("subjects have %d to spare of %d", shares, m.spare)
 	}
 	if used != m.used || spare != m.spare || listed != len(m.runs) {
 		t.Errorf("%d, %d spare, %d listed; counted are %d, %d, %d", used, spare, listed, m.used, m.spare, len(m.runs))

@@ -298,7 +298,7 @@ func (r *Redis) List(ctx context.Context, subject string, limit int) ([]Executio
 		}
 		x, err := parseRecord(subject, ids[i], text)
 		if err != nil {
-			return nil, err
+			continue // one that only another version can read hides no other
 		}
 		list = append(list, x)
 	}

@@ -88,14 +88,15 @@ func TestRedisForeignValues(t *testing.T) {
 	w.task(`{}`)
 	done := w
 	done.end(`1`, nil)
+	other := h.create(t, running("alice"))
 	record, output, chunk := r.recordKey(Ref{"alice", w.ID}), r.outputKey(Ref{"alice", w.ID}), r.chunkKey(Ref{"alice", w.ID}, 0)
 	for _, value := range []string{"2R0abc 0 1\n{}", "x", "1R0" + newID() + " 0 1\n{\"unknown\":1}", "1R0" + newID() + " 0 1\n" + strings.Repeat(" ", maxDescription) + "{}"} {
 		p.server.Command("SET", record, value)
 		if x, err := r.Get(t.Context(), "alice", w.ID); !errors.Is(err, errFormat) {
 			t.Errorf("%.20q is %+v, %v", value, x, err)
 		}
-		if list, err := r.List(t.Context(), "alice", 1); !errors.Is(err, errFormat) {
-			t.Errorf("%.20q is %+v, %v", value, list, err)
+		if got := h.list(t, "alice", 10); !slices.Equal(got, []string{other.ID}) { // it hides no other
+			t.Errorf("%.20q leaves %v", value, got)
 		}
 		if x, events, err := r.Events(t.Context(), "alice", w.ID, 0); !errors.Is(err, errFormat) {
 			t.Errorf("%.20q is %+v, %v, %v", value, x, events, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/redis"
 	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
 	"github.com/nexus-operator/nexus-operator/runtime/transport/rest"
+	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
 
 // New assembles a server. The error has one line for each problem.
@@ -162,11 +163,15 @@ func (s *Server) newCaller() *call.Caller {
 	for _, r := range doc.Resources {
 		resources[r.Name] = r.Content
 	}
-	return call.New(call.Options{
+	guard := func(allowed v1alpha1.Egress, events v1alpha1.Events) *egress.Guard {
 		// What the runtime fetches for itself, such as the keys of issuers, is not open to
 		// workflows.
-		Guard: egress.New(egress.Options{Rules: v1alpha1.EgressRules(v1alpha1.Auth{}, doc.Egress, doc.Events), Roots: s.roots, Timeout: egress.NoTimeout, Connections: callConnections}),
-		Sink:  doc.Events.Sink, Resources: resources,
+		rules := v1alpha1.EgressRules(v1alpha1.Auth{}, allowed, events)
+		return egress.New(egress.Options{Rules: rules, Roots: s.roots, Timeout: egress.NoTimeout, Connections: callConnections})
+	}
+	return call.New(call.Options{
+		Guard: guard(doc.Egress, v1alpha1.Events{}), SinkGuard: guard(v1alpha1.Egress{}, doc.Events),
+		Sink: doc.Events.Sink, Resources: resources,
 	})
 }
 
@@ -179,12 +184,9 @@ func (s *Server) followDocuments(ctx context.Context) {
 			if !openapi.IsURL(document.Name) {
 				continue
 			}
-			access, err := document.Access(ctx, s.engine.Host())
-			if err != nil {
-				s.log.Error("Cannot fetch an OpenAPI document", "document", document.Name, "workflow", w.Name, "problem", err)
-				continue
-			}
-			sources = append(sources, call.DocumentSource{URL: document.Name, Access: access})
+			sources = append(sources, call.DocumentSource{URL: document.Name, Access: func(ctx context.Context) (*workflow.Authentication, error) {
+				return document.Access(ctx, s.engine.Host())
+			}})
 		}
 	}
 	s.caller.Load(ctx, sources)

@@ -54,6 +54,7 @@ func TuneMemory(limit int64) {
 	}
 	debug.SetGCPercent(400)
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit / 10 * 9)
+		// The rest is for what the collector does not know of, and for when it is late.
+		debug.SetMemoryLimit(limit / 10 * 8)
 	}
 }

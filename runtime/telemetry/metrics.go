@@ -84,7 +84,7 @@ func NewMetrics(workflows, channels []string) *Metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b := builder{registry}
-	policies := []string{engine.PolicyApp, engine.PolicyAuthFailures}
+	policies := []string{engine.PolicyApp, engine.PolicyAuthFailures, engine.PolicyExecutions}
 	for _, w := range workflows {
 		policies = append(policies, "workflow/"+w)
 	}

@@ -97,11 +97,19 @@ func (c *compiler) properties(a *authentication, at pointer, prefix string, poli
 		here := at.child(name)
 		switch value := policy[name].(type) {
 		case map[string]any:
-			if known, ok := oauth2Parts[name]; ok {
-				c.fields(here, value, known)
+			known, ok := oauth2Parts[name]
+			if !ok || prefix != "" {
+				c.problem(here, "must be a text, not an object")
+				continue
 			}
+			c.fields(here, value, known)
 			c.properties(a, here, name+".", value)
-		case string, []any:
+		case []any:
+			if !slices.Contains(oauth2Lists, name) || prefix != "" {
+				c.problem(here, "must be a text, not an array")
+			}
+			a.properties[prefix+name] = c.template(here, value, siteTask)
+		case string:
 			a.properties[prefix+name] = c.template(here, value, siteTask)
 		default:
 			c.problem(here, "must be a text, not %s: put it in quotes", kindOf(value))
@@ -141,6 +149,9 @@ func (c *compiler) oauth2(a *authentication, at pointer, policy map[string]any) 
 		c.problem(at.child("client").child("assertion"), "is required with private_key_jwt: a signed JWT")
 	}
 }
+
+// oauth2Lists are the properties of OAuth 2 that may be lists.
+var oauth2Lists = []string{"scopes", "audiences", "issuers"}
 
 // oauth2Values are the values that some properties of OAuth 2 may have.
 var oauth2Values = map[string][]string{
@@ -197,19 +208,26 @@ func (a *authentication) authorize(r *run, input any) (*Authentication, error) {
 	}
 	switch out.Scheme {
 	case AuthenticateBasic:
-		r.authorized("Basic", base64.StdEncoding.EncodeToString([]byte(out.Username+":"+out.Password)))
+		err = r.authorized("Basic", base64.StdEncoding.EncodeToString([]byte(out.Username+":"+out.Password)))
 	case AuthenticateBearer:
-		r.authorized("Bearer", out.Token)
+		err = r.authorized("Bearer", out.Token)
 	case AuthenticateDigest, AuthenticateOAuth2, AuthenticateOIDC:
 	}
-	return out, nil
+	return out, err
 }
 
 // authorized sets $authorization, which is taken out of what the run tells.
-func (r *run) authorized(scheme, parameter string) {
-	r.shared.redact.add(parameter)
+func (r *run) authorized(scheme, parameter string) error {
 	r.frame.authorization = map[string]any{"scheme": scheme, "parameter": parameter}
+	if strings.EqualFold(scheme, "Digest") {
+		r.shared.redact.setDigest(parameter)
+		return nil
+	}
+	return r.reveal(parameter)
 }
+
+// maxCredential is the longest property of a policy, in bytes: what goes into a header.
+const maxCredential = 16 << 10
 
 // properties reads the values of a policy and keeps the first thing that is wrong.
 type properties struct {
@@ -230,8 +248,11 @@ func (p *properties) optional(name string) string {
 		return ""
 	}
 	text, ok := value.(string)
-	if !ok {
+	switch {
+	case !ok:
 		p.fail("has a %s that is not a text", name)
+	case len(text) > maxCredential:
+		p.fail("has a %s of more than %d bytes", name, maxCredential)
 	}
 	return text
 }

@@ -39,7 +39,7 @@ func (t *httpCall) perform(r *run, input any) (any, flow, error) {
 		return nil, flow{}, err
 	}
 	if t.hasBody {
-		if request.Body, err = t.body.apply(r, input); err != nil {
+		if request.Body, err = t.body.made(r, input, "the body"); err != nil {
 			return nil, flow{}, err
 		}
 	}
@@ -184,7 +184,7 @@ func (r *run) object(t *template, input any, what string) (map[string]any, error
 	if t == nil {
 		return nil, nil
 	}
-	value, err := t.apply(r, input)
+	value, err := t.made(r, input, what)
 	if err != nil || value == nil {
 		return nil, err
 	}

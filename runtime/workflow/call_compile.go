@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -236,6 +237,11 @@ func (c *compiler) endpointOf(at pointer, parent map[string]any, what string, re
 func (c *compiler) functionCall(at pointer, name string, definition map[string]any) action {
 	if strings.ContainsAny(name, "@/:") {
 		c.problem(at.child("call"), "functions of catalogs and of other places are not fetched: define the function in use.functions and call it by its name")
+		return nil
+	}
+	if _, defined := c.reusable["functions"][name]; !defined {
+		known := append([]string{"http", "mcp", "openapi"}, slices.Sorted(maps.Keys(c.reusable["functions"]))...)
+		c.problem(at.child("call"), "%q is neither a kind of call nor one of use.functions: %s", name, suggest(name, known))
 		return nil
 	}
 	return &functionCall{function: c.function(at.child("call"), name), with: c.objectTemplate(at, definition, "with")}

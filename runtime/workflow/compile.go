@@ -45,8 +45,8 @@ type compiler struct {
 	// together, and patterns the size of all regular expressions.
 	expressions, expressionBytes, patterns int
 	// reusable are the sections of use, usedNames what was used of them as SECTION/NAME,
-	// and functions those that are compiled; nil for one that is being compiled. depth is
-	// how deep functions call one another in what was compiled of the present one.
+	// and functions those that are compiled, or being compiled. depth is how deep functions
+	// call one another in what was compiled of the present one.
 	reusable  map[string]map[string]any
 	usedNames map[string]bool
 	functions map[string]*function
@@ -119,15 +119,16 @@ func (c *compiler) workflow(name string, definition []byte) *Program {
 func parse(definition []byte) (map[string]any, error) {
 	dec := json.NewDecoder(bytes.NewReader(definition))
 	dec.UseNumber()
-	var tree map[string]any
-	if err := dec.Decode(&tree); err != nil {
+	var value any
+	if err := dec.Decode(&value); err != nil {
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the object")
 	}
-	if tree == nil {
-		return nil, errors.New("it is null")
+	tree, ok := value.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("it is %s", kindOf(value))
 	}
 	return tree, nil
 }
@@ -337,7 +338,7 @@ func (c *compiler) expression(at pointer, text string, s site) *expression {
 
 // separate returns the errors that were joined.
 func separate(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it was joined just now, and not wrapped since
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return []error{err}

@@ -73,8 +73,9 @@ func TestCompileRefusesTasks(t *testing.T) {
 		{"event without attributes", oneTask(`{"emit":{"event":{}}}`), "/do/0/a/emit/event/with", "is required"},
 		{"event without type", oneTask(`{"emit":{"event":{"with":{}}}}`), "/do/0/a/emit/event/with/type", "is required"},
 		{"event with an odd attribute", oneTask(`{"emit":{"event":{"with":{"type":"x","dataType":"x"}}}}`), "/do/0/a/emit/event/with/dataType", "lower-case letters and digits"},
+		{"event with a number for type", oneTask(`{"emit":{"event":{"with":{"type":5}}}}`), "/do/0/a/emit/event/with/type", "must be a string, not a number"},
 		{"event of another version", oneTask(`{"emit":{"event":{"with":{"type":"x","specversion":"2.0"}}}}`), "/do/0/a/emit/event/with/specversion", `must be "1.0"`},
-		{"event with a misspelt field", oneTask(`{"emit":{"event":{"wiht":{}}}}`), "/do/0/a/emit/event/wiht", `did you mean "with"?`},
+		{"event with a misspelt field", oneTask(`{"emit":{"event":{"wit":{}}}}`), "/do/0/a/emit/event/wit", `did you mean "with"?`},
 		// wait and timeouts.
 		{"wait for a text", oneTask(`{"wait":"a while"}`), "/do/0/a/wait", "is not a duration"},
 		{"wait for a month", oneTask(`{"wait":"P1M"}`), "/do/0/a/wait", "is not a duration"},

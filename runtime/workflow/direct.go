@@ -16,7 +16,7 @@ import (
 // unusual cases give. A query is direct when each of its parts gives exactly one
 // value.
 //
-// What it makes is counted in the ledger; whoever calls it has to see to it that that is
+// What it makes is counted in the ledger; whoever calls it sees to it that the ledger is
 // covered.
 type direct func(r *run, dot any) (any, bool)
 
@@ -39,69 +39,13 @@ func (c directCompiler) query(q *gojq.Query) direct {
 	if left == nil || right == nil {
 		return nil
 	}
-	switch q.Op {
-	case gojq.OpPipe:
-		return func(r *run, dot any) (any, bool) {
-			value, ok := left(r, dot)
-			if !ok {
-				return nil, false
-			}
-			return right(r, value)
-		}
-	case gojq.OpAlt:
-		return func(r *run, dot any) (any, bool) {
-			value, ok := left(r, dot)
-			if !ok || truthy(value) {
-				return value, ok
-			}
-			return right(r, dot)
-		}
-	case gojq.OpAnd, gojq.OpOr:
-		decided := q.Op == gojq.OpOr
-		return func(r *run, dot any) (any, bool) {
-			value, ok := left(r, dot)
-			if !ok || truthy(value) == decided {
-				return decided, ok
-			}
-			value, ok = right(r, dot)
-			return truthy(value), ok
-		}
-	}
 	if q.Op == gojq.OpAdd {
 		return addition(left, right)
 	}
+	if lazy := laziness(q.Op, left, right); lazy != nil {
+		return lazy
+	}
 	return operation(operators[q.Op], left, right)
-}
-
-// addition is +, which can make a new text.
-func addition(left, right direct) direct {
-	sum := operation(add, left, right)
-	return func(r *run, dot any) (any, bool) {
-		value, ok := sum(r, dot)
-		if text, isText := value.(string); isText {
-			r.held += headerBytes + int64(len(text))
-		}
-		return value, ok
-	}
-}
-
-// operation applies an operator. jq evaluates the right operand first; neither has an
-// effect but its value.
-func operation(operate func(l, r any) (any, bool), left, right direct) direct {
-	if operate == nil {
-		return nil
-	}
-	return func(r *run, dot any) (any, bool) {
-		a, ok := left(r, dot)
-		if !ok {
-			return nil, false
-		}
-		b, ok := right(r, dot)
-		if !ok {
-			return nil, false
-		}
-		return operate(a, b)
-	}
 }
 
 func (c directCompiler) term(t *gojq.Term) direct {

@@ -25,6 +25,72 @@ var operators = map[gojq.Operator]func(l, r any) (any, bool){
 	gojq.OpGe:  func(l, r any) (any, bool) { n, ok := compare(l, r); return n >= 0, ok },
 }
 
+// laziness compiles an operator whose right side is not always, or not on the same value,
+// evaluated; nil for any other.
+func laziness(op gojq.Operator, left, right direct) direct {
+	switch op {
+	case gojq.OpPipe:
+		return func(r *run, dot any) (any, bool) {
+			value, ok := left(r, dot)
+			if !ok {
+				return nil, false
+			}
+			return right(r, value)
+		}
+	case gojq.OpAlt:
+		return func(r *run, dot any) (any, bool) {
+			value, ok := left(r, dot)
+			if !ok || truthy(value) {
+				return value, ok
+			}
+			return right(r, dot)
+		}
+	case gojq.OpAnd, gojq.OpOr:
+		decided := op == gojq.OpOr
+		return func(r *run, dot any) (any, bool) {
+			value, ok := left(r, dot)
+			if !ok || truthy(value) == decided {
+				return decided, ok
+			}
+			value, ok = right(r, dot)
+			return truthy(value), ok
+		}
+	default:
+		return nil
+	}
+}
+
+// addition is +, which can make a new text.
+func addition(left, right direct) direct {
+	sum := operation(add, left, right)
+	return func(r *run, dot any) (any, bool) {
+		value, ok := sum(r, dot)
+		if text, isText := value.(string); isText {
+			r.held += headerBytes + int64(len(text))
+		}
+		return value, ok
+	}
+}
+
+// operation applies an operator. jq evaluates the right operand first; neither has an
+// effect but its value.
+func operation(operate func(l, r any) (any, bool), left, right direct) direct {
+	if operate == nil {
+		return nil
+	}
+	return func(r *run, dot any) (any, bool) {
+		a, ok := left(r, dot)
+		if !ok {
+			return nil, false
+		}
+		b, ok := right(r, dot)
+		if !ok {
+			return nil, false
+		}
+		return operate(a, b)
+	}
+}
+
 // plainly says whether an integer is so small that no operation on two of them
 // overflows, and that it is exact as a float.
 func plainly(n int) bool { return -1<<31 < n && n < 1<<31 }

@@ -23,7 +23,7 @@ type forTask struct {
 }
 
 func (t *forTask) perform(r *run, input any) (any, flow, error) {
-	value, err := t.in.apply(r, input)
+	value, err := t.in.made(r, input, "the array")
 	if err != nil {
 		return nil, flow{}, err
 	}

@@ -39,12 +39,18 @@ func (t *emitTask) perform(r *run, input any) (any, flow, error) {
 	if caller == nil {
 		return event, flow{}, nil
 	}
+	if err := r.spend(time.Duration(count(event, maxOutputBytes)) * redactTime); err != nil {
+		return nil, flow{}, err
+	}
 	clean, _ := r.shared.redact.value(event).(map[string]any)
 	if err := caller.Emit(r.ctx, clean); err != nil {
 		return nil, flow{}, r.called(err, CommunicationError)
 	}
 	return event, flow{}, nil
 }
+
+// redactTime is about how long it takes to look for secrets in one value.
+const redactTime = 200 * time.Nanosecond
 
 func isTime(text string) bool {
 	_, err := time.Parse(time.RFC3339, text)
@@ -53,6 +59,10 @@ func isTime(text string) bool {
 
 // attributeSyntax is a name of an attribute (CloudEvents 1.0.2, section 3.1).
 var attributeSyntax = regexp.MustCompile(`^[a-z0-9]+$`)
+
+// textAttributes are those that are texts; data may be anything, and extensions numbers
+// and booleans too.
+var textAttributes = []string{"id", "source", "type", "time", "subject", "datacontenttype", "dataschema"}
 
 // emit compiles an emit task.
 func (c *compiler) emit(at pointer, definition map[string]any) action {
@@ -88,6 +98,8 @@ func (c *compiler) emit(at pointer, definition map[string]any) action {
 			c.problem(at.child(name), "is no attribute of an event: use lower-case letters and digits")
 		case name == "specversion" && with[name] != "1.0":
 			c.problem(at.child(name), "must be \"1.0\", or left out")
+		case slices.Contains(textAttributes, name):
+			c.text(at, with, name, true)
 		}
 	}
 	return &emitTask{c.template(at, with, siteTask)}

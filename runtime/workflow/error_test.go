@@ -109,11 +109,11 @@ func TestErrorsDescribeThemselves(t *testing.T) {
 // TestExpressionsAtTheEnds: errors outside of tasks say where they come from too.
 func TestExpressionsAtTheEnds(t *testing.T) {
 	for members, instance := range map[string]string{
-		`"input":{"from":".a.b.c"},` + set:                                             "/input/from",
-		`"output":{"as":"$input.a.b.c"},` + set:                                        "/output/as",
-		`"output":{"as":"[range(300000)]"},` + set:                                     "/output/as",
-		`"output":{"as":{"x":["${ [range(100000)] }","${ [range(200000)] }"]}},` + set: "/output/as",
-		`"timeout":{"after":"${ .a.b.c }"},` + set:                                     "/timeout",
+		`"input":{"from":".a.b.c"},` + set:                                           "/input/from",
+		`"output":{"as":"$input.a.b.c"},` + set:                                      "/output/as",
+		`"output":{"as":"[\"x\" * 1000000, \"y\" * 100000]"},` + set:                 "/output/as",
+		`"output":{"as":{"x":["${ \"x\" * 600000 }","${ \"y\" * 600000 }"]}},` + set: "/output/as",
+		`"timeout":{"after":"${ .a.b.c }"},` + set:                                   "/timeout",
 	} {
 		e, f := mustFail(t, compileFor(t, members), map[string]any{"a": "text"}, nil)
 		if e.Instance != instance || !strings.Contains(f.Detail, instance) {

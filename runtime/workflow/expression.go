@@ -19,7 +19,9 @@ type expression struct {
 	// direct, when not nil, evaluates the expression without jq, or says that it is
 	// jq's to do.
 	direct direct
-	code   *gojq.Code
+	// makes says that it may give an array or an object of its own.
+	makes bool
+	code  *gojq.Code
 	// slots are the variables that the code takes, in its order.
 	slots []slot
 	// secrets are the names of the secrets that it reads, and patterns the regular
@@ -54,7 +56,7 @@ func compileExpression(pointer, text string, at site, declared []variable) (*exp
 	}
 	e, variables := &expression{pointer: pointer, prefix: literalPrefix(query)}, visible(at, declared)
 	// The direct form is read off the query before the guards change it.
-	e.direct = compileDirect(query, variables)
+	e.direct, e.makes = compileDirect(query, variables), makes(query)
 	g := guard{used: map[string]bool{}}
 	g.query(query)
 	if len(g.errs) > 0 {
@@ -123,6 +125,22 @@ func compileError(err error, at site, variables []variable) error {
 	return fmt.Errorf("the variable %s is not defined: %s", name, suggest(name, known))
 }
 
+// makes says whether a query that has a direct form may make an array or an object.
+func makes(q *gojq.Query) bool {
+	if q == nil {
+		return false
+	}
+	if makes(q.Left) || makes(q.Right) {
+		return true
+	}
+	t := q.Term
+	if t == nil {
+		return false
+	}
+	return t.Type == gojq.TermTypeObject || t.Type == gojq.TermTypeArray || makes(t.Query) ||
+		t.If != nil && (makes(t.If.Cond) || makes(t.If.Then) || makes(t.If.Else))
+}
+
 // evaluate returns the expression's value for data.
 func (e *expression) evaluate(r *run, data any) (any, error) {
 	if len(e.secrets) > 0 {
@@ -132,7 +150,12 @@ func (e *expression) evaluate(r *run, data any) (any, error) {
 	}
 	if e.direct != nil {
 		if value, ok := e.direct(r, data); ok {
-			return value, r.covered()
+			if err := r.covered(); err != nil || !e.makes {
+				return value, err
+			}
+			// What takes little memory can still be large, where one part stands in many places.
+			value, _, err := r.weigh(value, maxOutputBytes, "the value of the expression at "+e.pointer)
+			return value, err
 		}
 	}
 	return e.interpret(r, data)

@@ -16,7 +16,7 @@ const overloadedRetry = time.Second
 func (r *run) fault(err error) error {
 	if errors.Is(err, errEnded) {
 		f := fault.New(fault.Timeout, "workflow %s did not finish in time; nothing it would have returned is kept", r.program.name)
-		f.Cause = err
+		f.Cause = r.shared.redact.cause(err)
 		return f
 	}
 	e, ok := errors.AsType[*Error](err)

@@ -16,10 +16,6 @@ type fieldSet struct {
 	language  []string
 }
 
-func (f fieldSet) known(key string) bool {
-	return slices.Contains(f.supported, key) || slices.Contains(f.language, key)
-}
-
 // The objects of the language (specification 1.0.3).
 var (
 	workflowFields = fieldSet{

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,7 +78,6 @@ func FuzzRun(f *testing.F) {
 		if _, intact := r.watch.stop(); !intact {
 			return
 		}
-		r.watch.release()
 		if e.direct != nil {
 			if short, ok := e.direct(r, decoded); ok {
 				if guardedErr != nil {
@@ -155,20 +155,20 @@ func settle(v any) any {
 	return numbers(out)
 }
 
+// FuzzCompile compiles any definition, and runs what compiles where every call is answered
+// and no time passes. Nothing panics, nothing is a fault of ours, no limit is passed, and
+// nothing is left over.
 func FuzzCompile(f *testing.F) {
-	for _, seed := range []string{
-		def(set), def(`"do":[{"a":{"set":"${ .a }","if":".b","input":{"from":".c"},"output":{"as":{"x":"${ . }"}}}}]`),
-		def(`"input":{"schema":{"format":"json","document":{"type":"object","properties":{"a":{"type":"integer","minimum":1}},"required":["a"]}},"from":"."},"output":{"as":"."},` + set),
-		schemaOf(`{"$defs":{"a":{"$ref":"#/$defs/b"},"b":{"properties":{"c":{"$ref":"#/$defs/a"}}}},"properties":{"x":{"$ref":"#/$defs/a"}}}`),
-		schemaOf(`{"patternProperties":{"^a":{"type":"string"}},"unevaluatedProperties":false,"if":{"required":["a"]},"then":{"minProperties":2}}`),
-		`{"document":null}`, `{}`, `[]`, `null`, `{"do":[{"a":{"call":"http"}}]}`, `{"do":[{"":{"set":{"":"${}"}}}]}`, doc(`"dsl":"1.0.9999999999999999999","name":1`),
-		expr(`${ . as [$a, {b: $c}] | $c }`), expr(`${ def f(x; $y): x | $y; f(.a; 2) }`), expr(`${ \"\\(.a | test(\"x\"))\" }`), expr(`${ try error catch (.[1:2] = 3) }`), expr("${ @base64 \\\"\\\\(1)\\\" }"),
-	} {
+	for _, seed := range definitions() {
 		f.Add([]byte(seed))
 	}
+	other, problems := Compile("child", child("child", "2.0.0", `"do":[{"x":{"set":{"y":"${ .n }"}}}]`), Environment{})
+	if len(problems) > 0 {
+		f.Fatal(problems)
+	}
 	f.Fuzz(func(t *testing.T, definition []byte) {
-		p, problems := Compile("quote", definition, Environment{})
-		if (p == nil) == (len(problems) == 0) {
+		p, problems := Compile("quote", definition, app())
+		if (p == nil) == (len(problems) == 0) || len(problems) > maxProblems {
 			t.Fatalf("program %v and problems %v", p, problems)
 		}
 		for _, problem := range problems {
@@ -179,20 +179,101 @@ func FuzzCompile(f *testing.F) {
 		if p == nil {
 			return
 		}
-		if again, _ := Compile("quote", definition, Environment{}); again.Hash() != p.Hash() {
+		if again, _ := Compile("quote", definition, app()); again.Hash() != p.Hash() {
 			t.Errorf("two hashes of one definition: %s %s", p.Hash(), again.Hash())
 		}
-		for _, input := range []any{nil, map[string]any{}, map[string]any{"a": 1, "b": []any{"x", 1.5}}} {
+		if len(Link([]*Program{p, other})[0]) > 0 {
+			return
+		}
+		for _, input := range []any{nil, map[string]any{}, value(t, fuzzInput)} {
 			if err := p.Check(input); err != nil && fault.As(err).Code != fault.SchemaViolation {
 				t.Errorf("Check: %v", fault.As(err).Cause)
 			}
-			if _, err := p.Run(t.Context(), input, nil, Options{}); err != nil {
-				if f := fault.As(err); f.Code == fault.Internal {
-					t.Errorf("Run: %v", f.Cause)
-				}
+			runFuzzed(t, p, input)
+		}
+		for _, d := range p.Documents() {
+			if _, err := d.Access(t.Context(), fuzzHost()); err != nil && problemOf(err).IsKind(RuntimeError) {
+				t.Errorf("Access: %v", err)
 			}
 		}
 	})
+}
+
+// fuzzHost answers every call, and lets no time pass.
+func fuzzHost() *Host {
+	return &Host{Clock: instantClock{}, Random: func() float64 { return 0.5 }, Caller: forgetful{jsonAnswer(`{"a":[1,{"b":"${ .c }"}],"status":"sold"}`)}, Secrets: func() map[string]any {
+		return map[string]any{"pricing": "tok-1234", "stock": map[string]any{"username": "me", "password": "pw-1234"}}
+	}}
+}
+
+// instantClock stands still: whatever waits for it goes on at once.
+type instantClock struct{}
+
+func (instantClock) Now() time.Time { return time.Unix(1_900_000_000, 0) }
+
+func (instantClock) AfterFunc(_ time.Duration, f func()) func() bool {
+	go f()
+	return func() bool { return false }
+}
+
+// runFuzzed runs a program that has next to no time and few tasks left.
+func runFuzzed(t *testing.T, p *Program, input any) {
+	t.Helper()
+	var started atomic.Int64
+	trace := func(e TaskEvent) {
+		if e.Phase == TaskStarted {
+			started.Add(1)
+		}
+	}
+	r := newRun(t.Context(), p, input, fuzzHost(), Options{ID: "fuzz", Trace: trace, Spawn: func(context.Context, string, any) error { return nil }})
+	r.shared.spent.Store(int64(runTime - 20*time.Millisecond))
+	r.shared.transitions.Store(maxTransitions - 200)
+	r.shared.iterations.Store(maxIterations - 200)
+	output, err := r.guarded(r.workflow)
+	if err != nil {
+		if f := fault.As(r.fault(err)); f.Code == fault.Internal {
+			t.Errorf("Run: %v", f.Cause)
+		}
+	}
+	told := textOf(r.shared.redact.value(output))
+	if strings.Contains(told, "tok-1234") || strings.Contains(told, "pw-1234") {
+		t.Errorf("it tells a secret: %s", told)
+	}
+	// A call of a function is one task that is counted and one that is not.
+	if n := started.Load(); n > 2*200+maxBranches {
+		t.Errorf("it started %d tasks", n)
+	}
+	if live := r.shared.live.Load(); live != 0 {
+		t.Errorf("%d branches are left", live)
+	}
+	r.shared.settle()
+	if left := runsMemory.Load(); left != 0 {
+		t.Errorf("%d bytes are left", left)
+	}
+}
+
+// definitions are seeds with every construct of the language.
+func definitions() []string {
+	seeds := []string{
+		def(set), def(`"do":[{"a":{"set":"${ .a }","if":".b","input":{"from":".c"},"output":{"as":{"x":"${ . }"}}}}]`),
+		def(`"input":{"schema":{"format":"json","document":{"type":"object","properties":{"a":{"type":"integer","minimum":1}},"required":["a"]}},"from":"."},"output":{"as":"."},` + set),
+		schemaOf(`{"$defs":{"a":{"$ref":"#/$defs/b"},"b":{"properties":{"c":{"$ref":"#/$defs/a"}}}},"properties":{"x":{"$ref":"#/$defs/a"}}}`),
+		schemaOf(`{"patternProperties":{"^a":{"type":"string"}},"unevaluatedProperties":false,"if":{"required":["a"]},"then":{"minProperties":2}}`),
+		`{"document":null}`, `{}`, `[]`, `null`, `{"do":[{"a":{"call":"http"}}]}`, `{"do":[{"":{"set":{"":"${}"}}}]}`, doc(`"dsl":"1.0.9999999999999999999","name":1`),
+		expr(`${ . as [$a, {b: $c}] | $c }`), expr(`${ def f(x; $y): x | $y; f(.a; 2) }`), expr(`${ \"\\(.a | test(\"x\"))\" }`), expr(`${ try error catch (.[1:2] = 3) }`), expr("${ @base64 \\\"\\\\(1)\\\" }"),
+		def(`"use":{"secrets":["pricing","stock"],"timeouts":{"t":{"after":"PT1S"}},"errors":{"e":{"type":"urn:x","status":400,"title":"${ .s }"}},"retries":{"r":{"delay":{"seconds":1},"backoff":{"exponential":{}},"limit":{"attempt":{"count":2,"duration":"PT1S"},"duration":"PT5S"},"jitter":{"from":"PT0S","to":"PT1S"},"when":"$error.status > 1","exceptWhen":"false"}},
+			"authentications":{"b":{"basic":{"use":"stock"}},"o":{"oauth2":{"authority":"https://id.example/{s}","grant":"client_credentials","client":{"id":"a","secret":"${ $secrets.pricing }"},"scopes":["a"]}}},"functions":{"f":{"call":"g","with":{"x":"${ .x }"}},"g":{"set":{"x":"${ .x }"},"output":{"as":".x"}}}},
+			"timeout":{"after":{"hours":1}},"do":[{"a":{"call":"f","with":{"x":1},"then":"b"}},{"b":{"try":[{"c":{"raise":{"error":"e"}}}],"catch":{"errors":{"with":{"status":400}},"when":"$error.status == 400","retry":"r","do":[{"d":{"set":"${ $error }"}}],"then":"f"}}},{"f":{"timeout":"t","wait":{"milliseconds":5}}},
+			{"g":{"for":{"in":".l // [1,2]","each":"i","at":"n"},"while":"$n < 5","do":[{"h":{"switch":[{"x":{"when":"$i == 1","then":"exit"}},{"y":{"then":"continue"}}]}},{"i":{"set":{"l":"${ [$i, $n] }"},"export":{"as":"$context + {k: .l}"}}}]}}]`),
+		def(`"use":{"secrets":["pricing"]},"do":[{"a":{"fork":{"compete":false,"branches":[{"b":{"call":"http","with":{"method":"post","endpoint":{"uri":"https://a.example/{n}?q={s}","authentication":{"bearer":{"token":"${ $secrets.pricing }"}}},"headers":{"X":"${ .n }"},"query":{"a":["${ .s }"]},"body":{"x":"${ . }"},"output":"response","redirect":true},"output":{"as":"{s: .statusCode, a: $authorization.scheme}"}}},
+			{"c":{"call":"openapi","with":{"document":{"endpoint":"configmap:a/b"},"operationId":"find","parameters":{"status":"${ .s }"}}}},{"d":{"call":"mcp","with":{"method":"tools/call","parameters":{"name":"x"},"timeout":"PT5S","transport":{"http":{"endpoint":"https://mcp.example","headers":{"A":"b"}}}}}},
+			{"e":{"emit":{"event":{"with":{"type":"t","data":"${ . }","subject":"${ .s }"}}}}},{"f":{"run":{"workflow":{"namespace":"shop","name":"child","version":"latest","input":{"n":"${ .n }"}}}}},{"g":{"run":{"await":false,"workflow":{"namespace":"shop","name":"child","version":"2.0.0"}}}}]}}},
+			{"z":{"fork":{"compete":true,"branches":[{"p":{"wait":"PT1H"}},{"q":{"set":{"x":"${ $workflow.id + $task.name + $runtime.name }"}}}]},"then":"end"}}]`),
+	}
+	for _, members := range hostile() {
+		seeds = append(seeds, def(members))
+	}
+	return seeds
 }
 
 // FuzzCheck compares the recognizer with the full validator: what it takes for valid

@@ -22,6 +22,12 @@ type guard struct {
 	secrets []string
 	// patterns are the regular expressions that it matches with.
 	patterns []string
+	// called are the builtins that it needs in their bounded form.
+	called map[string]bool
+	// defined are the names of the functions, and of their parameters, that it defines.
+	defined map[string]bool
+	// parameters counts the definitions around, by the names of their parameters.
+	parameters map[string]int
 }
 
 // reserved is the variable that rewritten queries bind; nowVariable takes the place of
@@ -63,24 +69,51 @@ var literals = map[string]bool{"strftime/1": true, "strflocaltime/1": true, "str
 
 // checkedInput names the check that the input of a function passes first.
 var checkedInput = map[string]string{
-	"sort/0": "_guard_sort", "sort_by/1": "_guard_sort", "group_by/1": "_guard_sort",
-	"unique/0": "_guard_sort", "unique_by/1": "_guard_sort",
+	"sort/0": "_guard_sort", "unique/0": "_guard_sort", "min/0": "_guard_least", "max/0": "_guard_least",
 	"transpose/0": "_guard_transpose", "tonumber/0": "_guard_number",
+	"add/0": "_guard_sum", "flatten/0": "_guard_flat", "flatten/1": "_guard_flat",
+	"split/1": "_guard_split", "explode/0": "_guard_split",
+	"format/1": "_guard_whole", "error/0": "_guard_whole", "delpaths/1": "_guard_copy",
+}
+
+// replaced names what takes the place of a function.
+var replaced = map[string]string{
+	"fromjson/0": "_guard_fromjson", "tojson/0": "_guard_tojson", "tostring/0": "_guard_tostring",
+}
+
+// operations names what takes the place of an operator, and updates of one that assigns.
+var operations = map[gojq.Operator]string{
+	gojq.OpAdd: "_guard_add", gojq.OpSub: "_guard_subtract", gojq.OpMul: "_guard_multiply",
+	gojq.OpEq: "_guard_equal", gojq.OpNe: "_guard_unequal", gojq.OpLt: "_guard_less", gojq.OpLe: "_guard_atmost",
+	gojq.OpGt: "_guard_greater", gojq.OpGe: "_guard_atleast",
+}
+
+var updates = map[gojq.Operator]string{
+	gojq.OpUpdateAdd: "_guard_add", gojq.OpUpdateSub: "_guard_subtract", gojq.OpUpdateMul: "_guard_multiply",
 }
 
 // checkedArgument names the check that the first argument of a function passes.
 var checkedArgument = map[string]string{
 	"getpath/1": "_guard_path", "setpath/2": "_guard_path", "delpaths/1": "_guard_paths", "nth/1": "_guard_index",
+	"error/1": "_guard_whole",
 }
 
 // checkedPair names the check that input and argument of a function pass together.
 var checkedPair = map[string]string{
 	"contains/1": "_guard_pair", "inside/1": "_guard_pair", "join/1": "_guard_join",
+	"bsearch/1": "_guard_bsearch",
 	"indices/1": "_guard_search", "index/1": "_guard_search", "rindex/1": "_guard_search",
 }
 
-// query guards one query and everything in it.
+// query guards a whole query.
 func (g *guard) query(q *gojq.Query) {
+	g.called, g.defined, g.parameters = map[string]bool{}, map[string]bool{}, map[string]int{}
+	g.part(q)
+	g.define(q)
+}
+
+// part guards a query and everything in it.
+func (g *guard) part(q *gojq.Query) {
 	if q == nil {
 		return
 	}
@@ -94,24 +127,41 @@ func (g *guard) query(q *gojq.Query) {
 		g.pattern(p)
 	}
 	g.term(q.Term)
-	g.query(q.Left)
-	g.query(q.Right)
-	switch q.Op {
-	case gojq.OpMul:
-		*q = gojq.Query{FuncDefs: q.FuncDefs, Term: call("_guard_multiply", q.Left, q.Right)}
-	case gojq.OpSub:
-		*q = gojq.Query{FuncDefs: q.FuncDefs, Term: call("_guard_subtract", q.Left, q.Right)}
-	case gojq.OpUpdateMul:
-		*q = update(q, "_guard_multiply")
-	case gojq.OpUpdateSub:
-		*q = update(q, "_guard_subtract")
+	g.part(q.Left)
+	g.part(q.Right)
+	g.operator(q)
+}
+
+// operator guards the operator of a query whose sides are guarded.
+func (g *guard) operator(q *gojq.Query) {
+	if function := operations[q.Op]; function != "" {
+		*q = gojq.Query{FuncDefs: q.FuncDefs, Term: call(function, q.Left, q.Right)}
+		return
 	}
+	function := asQuery(call(updates[q.Op], identity(), reservedQuery()))
+	switch q.Op {
+	case gojq.OpDiv:
+		if _, isNumber := literalNumber(q.Right); !isNumber {
+			q.Left = pipe(q.Left, "_guard_split")
+		}
+		return
+	case gojq.OpUpdateDiv:
+		function = &gojq.Query{Left: asQuery(call("_guard_split")), Op: gojq.OpDiv, Right: reservedQuery()}
+	case gojq.OpUpdateAdd, gojq.OpUpdateSub, gojq.OpUpdateMul:
+	case gojq.OpAssign, gojq.OpModify:
+		g.assign(q)
+		return
+	default:
+		return
+	}
+	modify := &gojq.Query{Left: q.Left, Op: gojq.OpModify, Right: function}
+	*q = update(q, modify)
+	g.assign(modify)
 }
 
 // update rewrites l *= r to r as $__guard | l |= f(.; $__guard), which is what *=
 // means.
-func update(q *gojq.Query, function string) gojq.Query {
-	modify := &gojq.Query{Left: q.Left, Op: gojq.OpModify, Right: asQuery(call(function, identity(), reservedQuery()))}
+func update(q, modify *gojq.Query) gojq.Query {
 	return gojq.Query{FuncDefs: q.FuncDefs, Left: q.Right, Op: gojq.OpPipe, Patterns: bind(), Right: modify}
 }
 
@@ -120,13 +170,20 @@ func (g *guard) definition(def *gojq.FuncDef) {
 	key := def.Name + "/" + strconv.Itoa(len(def.Args))
 	_, special := regexps[key]
 	if special || literals[key] || checkedInput[key] != "" || checkedArgument[key] != "" || checkedPair[key] != "" ||
-		refused[def.Name] != "" || key == "fromjson/0" || key == "now/0" || strings.HasPrefix(def.Name, "_") {
+		replaced[key] != "" || refused[def.Name] != "" || key == "now/0" || strings.HasPrefix(def.Name, "_") {
 		g.errorf("the function %s cannot be defined anew: choose another name", def.Name)
 	}
+	g.defined[def.Name] = true
 	for _, arg := range def.Args {
 		g.name(arg)
+		bare := strings.TrimPrefix(arg, "$")
+		g.defined[bare] = true
+		g.parameters[bare]++
 	}
-	g.query(def.Body)
+	g.part(def.Body)
+	for _, arg := range def.Args {
+		g.parameters[strings.TrimPrefix(arg, "$")]--
+	}
 }
 
 // name refuses what would get around the guards.
@@ -150,7 +207,7 @@ func (g *guard) pattern(p *gojq.Pattern) {
 			g.name(member.Key)
 		}
 		g.text(member.KeyString)
-		g.query(member.KeyQuery)
+		g.part(member.KeyQuery)
 		if member.Val != nil {
 			g.pattern(member.Val)
 		}
@@ -159,14 +216,26 @@ func (g *guard) pattern(p *gojq.Pattern) {
 
 // text guards the interpolations of a string.
 func (g *guard) text(s *gojq.String) {
-	if s == nil {
+	if s == nil || s.Queries == nil {
 		return
 	}
 	for _, q := range s.Queries {
 		if q.Term == nil || q.Term.Str == nil {
-			g.query(q)
+			g.part(q)
 		}
 	}
+	s.Queries = []*gojq.Query{asQuery(concatenation(s.Queries))}
+}
+
+// maxParts is how many arguments jq lets a function have.
+const maxParts = 30
+
+// concatenation puts the parts of an interpolated string together.
+func concatenation(parts []*gojq.Query) *gojq.Term {
+	for len(parts) > maxParts {
+		parts = append([]*gojq.Query{asQuery(call("_guard_concat", parts[:maxParts]...))}, parts[maxParts:]...)
+	}
+	return call("_guard_concat", parts...)
 }
 
 // index guards what is indexed with. An index that is not literal could make an
@@ -176,7 +245,7 @@ func (g *guard) index(x *gojq.Index) {
 		return
 	}
 	g.text(x.Str)
-	g.query(x.End)
+	g.part(x.End)
 	if x.Start == nil {
 		return
 	}
@@ -187,7 +256,7 @@ func (g *guard) index(x *gojq.Index) {
 		return
 	}
 	_, isText := literalText(x.Start)
-	g.query(x.Start)
+	g.part(x.Start)
 	if !x.IsSlice && !isText {
 		x.Start = pipe(x.Start, "_guard_index")
 	}

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"math"
-	"math/big"
 	"strings"
 
 	"github.com/itchyny/gojq"
@@ -19,15 +16,26 @@ const (
 	maxRegexpBytes = 8 << 10  // of a string that is matched with a pattern
 	maxIndex       = 1 << 20  // index of an array
 	maxSought      = 8        // items of an array that is used as an index
+	maxSlice       = 32       // effort to compare an object that is used as an index
 	maxPath        = 256      // length of a path
 	maxSorted      = 1 << 16  // items of an array that is sorted or grouped
 	maxCells       = 1 << 20  // items of a transposed array
 	maxPairs       = 10 << 20 // comparisons of a pairwise operation
+	maxOperand     = 2 << 20  // parts of one of its operands
 	maxIntegerBits = 1 << 14  // of a product
 )
 
 // guardFunctions are the functions that guarded queries call.
 func guardFunctions() []gojq.CompilerOption {
+	made := func(name string, f func(any) any) gojq.CompilerOption {
+		return gojq.WithFunction(name, 0, 0, func(v any, _ []any) any { return f(v) })
+	}
+	pair := func(name string, f func(v, arg any) any) gojq.CompilerOption {
+		return gojq.WithFunction(name, 1, 1, func(v any, args []any) any { return f(v, args[0]) })
+	}
+	operands := func(name string, f func(l, r any) any) gojq.CompilerOption {
+		return gojq.WithFunction(name, 2, 2, func(_ any, args []any) any { return f(args[0], args[1]) })
+	}
 	input := func(name string, check func(any) error) gojq.CompilerOption {
 		return gojq.WithFunction(name, 0, 0, func(v any, _ []any) any {
 			if err := check(v); err != nil {
@@ -38,18 +46,37 @@ func guardFunctions() []gojq.CompilerOption {
 	}
 	return []gojq.CompilerOption{
 		input("_guard_text", checkRegexpInput),
-		input("_guard_sort", checkSorted),
+		input("_guard_count", checkSorted),
+		input("_guard_sort", checkKeys),
+		input("_guard_least", checkLeast),
+		input("_guard_sum", checkSum),
+		input("_guard_flat", checkFlat),
+		input("_guard_split", checkSplit),
+		input("_guard_whole", checkWhole),
 		input("_guard_transpose", checkTransposed),
 		input("_guard_number", checkNumberText),
 		input("_guard_index", checkIndex),
 		input("_guard_path", checkPath),
 		input("_guard_paths", checkPaths),
-		gojq.WithFunction("_guard_fromjson", 0, 0, func(v any, _ []any) any { return fromJSON(v) }),
-		gojq.WithFunction("_guard_pair", 1, 1, func(v any, args []any) any { return checkPair(v, args[0]) }),
-		gojq.WithFunction("_guard_search", 1, 1, func(v any, args []any) any { return checkSearch(v, args[0]) }),
-		gojq.WithFunction("_guard_join", 1, 1, func(v any, args []any) any { return checkJoin(v, args[0]) }),
-		gojq.WithFunction("_guard_multiply", 2, 2, func(_ any, args []any) any { return multiply(args[0], args[1]) }),
-		gojq.WithFunction("_guard_subtract", 2, 2, func(_ any, args []any) any { return subtract(args[0], args[1]) }),
+		made("_guard_fromjson", fromJSON),
+		made("_guard_tojson", toJSON),
+		made("_guard_tostring", toText),
+		made("_guard_copy", copied),
+		made("_guard_object", fromPairs),
+		pair("_guard_pair", checkPair),
+		pair("_guard_search", checkSearch),
+		pair("_guard_join", checkJoin),
+		pair("_guard_bsearch", checkBsearch),
+		operands("_guard_add", plus),
+		operands("_guard_subtract", subtract),
+		operands("_guard_multiply", multiply),
+		operands("_guard_equal", comparing(func(n int) bool { return n == 0 })),
+		operands("_guard_unequal", comparing(func(n int) bool { return n != 0 })),
+		operands("_guard_less", comparing(func(n int) bool { return n < 0 })),
+		operands("_guard_atmost", comparing(func(n int) bool { return n <= 0 })),
+		operands("_guard_greater", comparing(func(n int) bool { return n > 0 })),
+		operands("_guard_atleast", comparing(func(n int) bool { return n >= 0 })),
+		gojq.WithFunction("_guard_concat", 1, maxParts, concat),
 	}
 }
 
@@ -94,8 +121,17 @@ func checkIndex(v any) error {
 	if n, ok := gojq.ToFloat64(v); ok && n > maxIndex {
 		return fmt.Errorf("the index is larger than %d", maxIndex)
 	}
-	if part, ok := v.([]any); ok && len(part) > maxSought {
+	if slice, ok := v.(map[string]any); ok && effort(slice, maxSlice) > maxSlice {
+		return errors.New("an index that is an object has start and end only")
+	}
+	part, _ := v.([]any)
+	if len(part) > maxSought {
 		return fmt.Errorf("an index has more than %d items: use indices", maxSought)
+	}
+	for _, item := range part {
+		if effort(item, 1) > 1 {
+			return errors.New("an index has items that take long to compare: use indices")
+		}
 	}
 	return nil
 }
@@ -125,7 +161,8 @@ func checkPaths(v any) error {
 
 // checkPair returns v when comparing its parts with those of arg is bounded.
 func checkPair(v, arg any) any {
-	if left, right := parts(v, maxPairs), parts(arg, maxPairs); left > maxPairs/right {
+	left, right := parts(v, maxOperand), parts(arg, maxOperand)
+	if max(left, right) >= maxOperand || left > maxPairs/right {
 		return errors.New("the operands are too large to compare all their parts")
 	}
 	return v
@@ -167,10 +204,20 @@ func parts(v any, bound int) int {
 	return min(n, max(bound, 1))
 }
 
-// checkJoin returns v when joining its items does not multiply a long separator.
+// checkJoin returns v when its items can be joined: they are not too long together, and
+// do not multiply a long separator.
 func checkJoin(v, separator any) any {
-	items, _ := v.([]any)
-	if s, ok := separator.(string); ok && len(items) > 0 && len(s) > maxTextBytes/len(items) {
+	if err := checkSum(v); err != nil {
+		return err
+	}
+	count := 0
+	switch items := v.(type) {
+	case []any:
+		count = len(items)
+	case map[string]any:
+		count = len(items)
+	}
+	if s, ok := separator.(string); ok && count > 0 && len(s) > maxTextBytes/count {
 		return fmt.Errorf("the separators of the joined string would have more than %d bytes", maxTextBytes)
 	}
 	return v
@@ -212,150 +259,4 @@ func numbers(v any) any {
 		}
 	}
 	return v
-}
-
-// multiply is jq's *: the product of numbers, a repeated string, or two objects
-// merged deeply. What it makes is bounded.
-func multiply(l, r any) any {
-	switch left := l.(type) {
-	case string:
-		if n, ok := gojq.ToFloat64(r); ok {
-			return repeat(left, n)
-		}
-	case map[string]any:
-		if right, ok := r.(map[string]any); ok {
-			return merge(left, right)
-		}
-	default:
-		if right, ok := r.(string); ok {
-			if n, ok := gojq.ToFloat64(l); ok {
-				return repeat(right, n)
-			}
-			break
-		}
-		return multiplication.apply(l, r)
-	}
-	return multiplication.typeError(l, r)
-}
-
-// arithmetic is an operation on numbers: exact on integers, else on floating-point
-// numbers.
-type arithmetic struct {
-	verb   string
-	ints   func(l, r int) int
-	bigs   func(l, r *big.Int) any
-	floats func(l, r float64) float64
-}
-
-var multiplication = arithmetic{
-	verb: "multiplied",
-	ints: func(l, r int) int { return l * r },
-	bigs: func(l, r *big.Int) any {
-		if l.BitLen()+r.BitLen() > maxIntegerBits {
-			return fmt.Errorf("the product would have more than %d bits", maxIntegerBits)
-		}
-		return integer(new(big.Int).Mul(l, r))
-	},
-	floats: func(l, r float64) float64 { return l * r },
-}
-
-var subtraction = arithmetic{
-	verb:   "subtracted",
-	ints:   func(l, r int) int { return l - r },
-	bigs:   func(l, r *big.Int) any { return integer(new(big.Int).Sub(l, r)) },
-	floats: func(l, r float64) float64 { return l - r },
-}
-
-func (a arithmetic) apply(l, r any) any {
-	x, xInt := l.(int)
-	y, yInt := r.(int)
-	if xInt && yInt && plainly(x) && plainly(y) {
-		return a.ints(x, y)
-	}
-	left, leftExact := asInteger(l)
-	right, rightExact := asInteger(r)
-	if leftExact && rightExact {
-		return a.bigs(left, right)
-	}
-	fl, lOK := gojq.ToFloat64(l)
-	fr, rOK := gojq.ToFloat64(r)
-	if !lOK || !rOK {
-		return a.typeError(l, r)
-	}
-	return a.floats(fl, fr)
-}
-
-func (a arithmetic) typeError(l, r any) error {
-	return fmt.Errorf("%s and %s cannot be %s", gojq.TypeOf(l), gojq.TypeOf(r), a.verb)
-}
-
-// integer returns an int where one holds the value.
-func integer(n *big.Int) any {
-	if n.IsInt64() {
-		return int(n.Int64())
-	}
-	return n
-}
-
-func asInteger(v any) (*big.Int, bool) {
-	switch v := v.(type) {
-	case int:
-		return big.NewInt(int64(v)), true
-	case *big.Int:
-		return v, true
-	}
-	return nil, false
-}
-
-// repeat is jq's string times number: null for a negative one.
-func repeat(s string, n float64) any {
-	if n < 0 || math.IsNaN(n) {
-		return nil
-	}
-	if n*float64(len(s)) > maxTextBytes {
-		return fmt.Errorf("the repeated string would have more than %d bytes", maxTextBytes)
-	}
-	if s == "" {
-		return ""
-	}
-	return strings.Repeat(s, int(n))
-}
-
-// merge merges objects deeply; neither is changed.
-func merge(l, r map[string]any) map[string]any {
-	merged := make(map[string]any, len(l)+len(r))
-	maps.Copy(merged, l)
-	for key, value := range r {
-		if right, ok := value.(map[string]any); ok {
-			if left, ok := merged[key].(map[string]any); ok {
-				value = merge(left, right)
-			}
-		}
-		merged[key] = value
-	}
-	return merged
-}
-
-// subtract is jq's -: the difference of numbers, or an array without the items of
-// another.
-func subtract(l, r any) any {
-	left, leftOK := l.([]any)
-	right, rightOK := r.([]any)
-	if !leftOK || !rightOK {
-		return subtraction.apply(l, r)
-	}
-	if err, ok := checkPair(l, r).(error); ok {
-		return err
-	}
-	rest := make([]any, 0, len(left))
-next:
-	for _, item := range left {
-		for _, gone := range right {
-			if gojq.Compare(item, gone) == 0 {
-				continue next
-			}
-		}
-		rest = append(rest, item)
-	}
-	return rest
 }

@@ -12,7 +12,12 @@ func (g *guard) term(t *gojq.Term) {
 		return
 	}
 	g.index(t.Index)
-	g.text(t.Str)
+	isFormat := t.Type == gojq.TermTypeFormat
+	if isFormat {
+		g.format(t) // what takes its place is guarded
+	} else {
+		g.text(t.Str)
+	}
 	if t.Object != nil {
 		for _, kv := range t.Object.KeyVals {
 			if kv.Key != "" && kv.Key[0] == '$' {
@@ -20,18 +25,20 @@ func (g *guard) term(t *gojq.Term) {
 				g.reads(kv.Key, nil)
 			}
 			g.text(kv.KeyString)
-			g.query(kv.KeyQuery)
-			g.query(kv.Val)
+			g.part(kv.KeyQuery)
+			g.part(kv.Val)
 		}
 	}
 	if t.Array != nil {
-		g.query(t.Array.Query)
+		g.part(t.Array.Query)
 	}
 	if t.Unary != nil {
 		g.term(t.Unary.Term)
 	}
 	g.control(t)
-	g.query(t.Query)
+	if t.Type == gojq.TermTypeQuery && !isFormat {
+		g.part(t.Query)
+	}
 	for _, s := range t.SuffixList {
 		g.index(s.Index)
 	}
@@ -40,40 +47,64 @@ func (g *guard) term(t *gojq.Term) {
 	}
 }
 
+// format guards a format, on its own or of an interpolated string.
+func (g *guard) format(t *gojq.Term) {
+	body := formatted(t.Format)
+	if t.Str != nil {
+		if t.Str.Queries == nil {
+			return
+		}
+		parts := make([]*gojq.Query, len(t.Str.Queries))
+		for i, part := range t.Str.Queries {
+			if parts[i] = part; part.Term == nil || part.Term.Str == nil {
+				g.part(part)
+				parts[i] = &gojq.Query{Left: part, Op: gojq.OpPipe, Right: formatted(t.Format)}
+			}
+		}
+		body = asQuery(concatenation(parts))
+	}
+	*t = gojq.Term{Type: gojq.TermTypeQuery, Query: body, SuffixList: t.SuffixList}
+}
+
+// formatted is a format of what is not too large for it.
+func formatted(format string) *gojq.Query {
+	return &gojq.Query{Left: asQuery(call("_guard_whole")), Op: gojq.OpPipe, Right: asQuery(&gojq.Term{Type: gojq.TermTypeFormat, Format: format})}
+}
+
 // control guards the control structures.
 func (g *guard) control(t *gojq.Term) {
 	if t.If != nil {
-		g.query(t.If.Cond)
-		g.query(t.If.Then)
+		g.part(t.If.Cond)
+		g.part(t.If.Then)
 		for _, e := range t.If.Elif {
-			g.query(e.Cond)
-			g.query(e.Then)
+			g.part(e.Cond)
+			g.part(e.Then)
 		}
-		g.query(t.If.Else)
+		g.part(t.If.Else)
 	}
 	if t.Try != nil {
-		g.query(t.Try.Body)
-		g.query(t.Try.Catch)
+		g.part(t.Try.Body)
+		g.part(t.Try.Catch)
 	}
 	if t.Reduce != nil {
-		g.query(t.Reduce.Query)
+		g.part(t.Reduce.Query)
 		for _, p := range t.Reduce.Patterns {
 			g.pattern(p)
 		}
-		g.query(t.Reduce.Start)
-		g.query(t.Reduce.Update)
+		g.part(t.Reduce.Start)
+		g.part(t.Reduce.Update)
 	}
 	if t.Foreach != nil {
-		g.query(t.Foreach.Query)
+		g.part(t.Foreach.Query)
 		for _, p := range t.Foreach.Patterns {
 			g.pattern(p)
 		}
-		g.query(t.Foreach.Start)
-		g.query(t.Foreach.Update)
-		g.query(t.Foreach.Extract)
+		g.part(t.Foreach.Start)
+		g.part(t.Foreach.Update)
+		g.part(t.Foreach.Extract)
 	}
 	if t.Label != nil {
-		g.query(t.Label.Body)
+		g.part(t.Label.Body)
 	}
 }
 
@@ -86,6 +117,9 @@ func (g *guard) function(t *gojq.Term) {
 	}
 	g.name(f.Name)
 	g.reads(f.Name, t.SuffixList)
+	if len(f.Args) == 0 && g.parameters[f.Name] > 0 {
+		return // a parameter, whose argument is guarded where it is passed
+	}
 	if f.Name == "now" && len(f.Args) == 0 {
 		f.Name = nowVariable
 		g.used[nowVariable] = true
@@ -93,21 +127,24 @@ func (g *guard) function(t *gojq.Term) {
 	}
 	key := f.Name + "/" + strconv.Itoa(len(f.Args))
 	g.arguments(key, f)
+	if check := checkedArgument[key]; check != "" {
+		f.Args[0] = pipe(f.Args[0], check)
+	}
+	if builtins[key] != "" {
+		g.called[key] = true
+	}
 	var body *gojq.Query
 	switch {
 	case regexps[key] > 0:
 		body = checked("_guard_text", f)
 	case checkedInput[key] != "":
 		body = checked(checkedInput[key], f)
-	case checkedArgument[key] != "":
-		f.Args[0] = pipe(f.Args[0], checkedArgument[key])
-		return
 	case checkedPair[key] != "":
 		check := asQuery(call(checkedPair[key], reservedQuery()))
 		inner := &gojq.Query{Left: check, Op: gojq.OpPipe, Right: asQuery(call(f.Name, reservedQuery()))}
 		body = &gojq.Query{Left: f.Args[0], Op: gojq.OpPipe, Patterns: bind(), Right: inner}
-	case key == "fromjson/0":
-		f.Name = "_guard_fromjson"
+	case replaced[key] != "":
+		f.Name = replaced[key]
 		return
 	default:
 		return
@@ -127,7 +164,7 @@ func (g *guard) arguments(key string, f *gojq.Func) {
 		if i < literal || isFlags {
 			g.literalArgument(f.Name, arg, i == 0 && regexps[key] > 0)
 		} else {
-			g.query(arg)
+			g.part(arg)
 		}
 	}
 }

@@ -79,7 +79,7 @@ func compileFor(tb testing.TB, members string) *Program {
 	tb.Helper()
 	p, problems := Compile("quote", define(members), app())
 	if len(problems) > 0 {
-		tb.Fatalf("compiling %s: %v", members, problems)
+		tb.Fatalf("compiling %s: %v", clip(members, 1000), problems[0])
 	}
 	return p
 }

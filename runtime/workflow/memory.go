@@ -101,11 +101,17 @@ func (s *shared) claim(bytes int64) error {
 		return exhausted("the run holds more than %d MiB of data at once: select what the next step needs, or use fewer branches", maxHeld>>20)
 	case all > runsLimit() && held > allowance:
 		s.release(bytes)
-		e := NewError(RuntimeError, nil, "the workflows that run now hold all the memory that there is for them: try again later")
-		e.final, e.overloaded = true, true
-		return e
+		return overloaded()
 	}
 	return nil
+}
+
+// overloaded is the failure of a run that found no memory: not its own fault, and no catch
+// can help.
+func overloaded() error {
+	e := NewError(RuntimeError, nil, "the workflows that run now hold all the memory that there is for them: try again later")
+	e.final, e.overloaded = true, true
+	return e
 }
 
 // release gives back what was claimed.

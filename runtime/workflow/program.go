@@ -96,7 +96,7 @@ func (d Document) Access(ctx context.Context, host *Host) (*Authentication, erro
 	defer r.shared.settle()
 	r.declared = make([]any, d.program.variables)
 	var access *Authentication
-	_, err := r.guarded(func() (any, error) {
+	_, err := r.guarded(func() (any, error) { //nolint:contextcheck // the run has it
 		var err error
 		access, err = d.access.evaluate(r, nil)
 		return nil, err

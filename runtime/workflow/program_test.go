@@ -20,7 +20,7 @@ func mustCompile(tb testing.TB, members string) *Program {
 	tb.Helper()
 	p, problems := Compile("quote", define(members), Environment{})
 	if len(problems) > 0 {
-		tb.Fatalf("compiling %s: %v", members, problems)
+		tb.Fatalf("compiling %s: %v", clip(members, 1000), problems[0])
 	}
 	return p
 }

@@ -24,8 +24,15 @@ func recognize(s *jsonschema.Schema) recognizer {
 	if b.unknown {
 		return nil
 	}
-	return root.accepts
+	return func(v any) bool {
+		steps := maxSteps
+		return root.accepts(v, &steps)
+	}
 }
+
+// maxSteps is how often schemas are applied before the recognizer gives up: about a tenth
+// of a second. The full validator is then asked whether it can do better.
+const maxSteps = 4_000_000
 
 // node is a schema in a form that is quick to test.
 type node struct {
@@ -206,20 +213,23 @@ func scalars(values []any) map[any]bool {
 }
 
 // accepts says whether a value is certainly valid.
-func (n *node) accepts(v any) bool {
-	if n.never || !n.acceptsOwn(v) || n.format != nil && n.format(v) != nil {
+func (n *node) accepts(v any, steps *int) bool {
+	if *steps--; *steps < 0 {
+		return false
+	}
+	if n.never || !n.acceptsOwn(v, steps) || n.format != nil && n.format(v) != nil {
 		return false
 	}
 	for _, sub := range n.allOf {
-		if !sub.accepts(v) {
+		if !sub.accepts(v, steps) {
 			return false
 		}
 	}
-	return n.anyOf == nil || slices.ContainsFunc(n.anyOf, func(sub *node) bool { return sub.accepts(v) })
+	return n.anyOf == nil || slices.ContainsFunc(n.anyOf, func(sub *node) bool { return sub.accepts(v, steps) })
 }
 
 // acceptsOwn tests the keywords of the schema itself.
-func (n *node) acceptsOwn(v any) bool {
+func (n *node) acceptsOwn(v any, steps *int) bool {
 	switch v := v.(type) {
 	case nil:
 		return n.allows(isNull) && n.listed(v)
@@ -230,18 +240,18 @@ func (n *node) acceptsOwn(v any) bool {
 	case string:
 		return n.allows(isString) && n.listed(v) && n.acceptsString(v)
 	}
-	return n.enum == nil && n.acceptsUnlisted(v)
+	return n.enum == nil && n.acceptsUnlisted(v, steps)
 }
 
 // acceptsUnlisted tests the values that are not looked up in an enum.
-func (n *node) acceptsUnlisted(v any) bool {
+func (n *node) acceptsUnlisted(v any, steps *int) bool {
 	switch v := v.(type) {
 	case float64:
 		return n.allows(isNumber) && n.acceptsFloat(v)
 	case []any:
-		return n.allows(isArray) && n.acceptsArray(v)
+		return n.allows(isArray) && n.acceptsArray(v, steps)
 	case map[string]any:
-		return n.allows(isObject) && n.acceptsObject(v)
+		return n.allows(isObject) && n.acceptsObject(v, steps)
 	}
 	return false
 }
@@ -275,13 +285,13 @@ func (n *node) acceptsString(s string) bool {
 	return n.pattern == nil || n.pattern.MatchString(s)
 }
 
-func (n *node) acceptsArray(array []any) bool {
+func (n *node) acceptsArray(array []any, steps *int) bool {
 	if len(array) < n.minItems || len(array) > n.maxItems {
 		return false
 	}
 	if n.items != nil {
 		for _, item := range array {
-			if !n.items.accepts(item) {
+			if !n.items.accepts(item, steps) {
 				return false
 			}
 		}
@@ -289,7 +299,7 @@ func (n *node) acceptsArray(array []any) bool {
 	return true
 }
 
-func (n *node) acceptsObject(object map[string]any) bool {
+func (n *node) acceptsObject(object map[string]any, steps *int) bool {
 	if len(object) < n.minFields || len(object) > n.maxFields {
 		return false
 	}
@@ -302,7 +312,7 @@ func (n *node) acceptsObject(object map[string]any) bool {
 	for name, property := range n.properties {
 		if value, ok := object[name]; ok {
 			known++
-			if !property.accepts(value) {
+			if !property.accepts(value, steps) {
 				return false
 			}
 		}
@@ -311,7 +321,7 @@ func (n *node) acceptsObject(object map[string]any) bool {
 		return true
 	}
 	for name, value := range object {
-		if _, ok := n.properties[name]; !ok && !n.additional.accepts(value) {
+		if _, ok := n.properties[name]; !ok && !n.additional.accepts(value, steps) {
 			return false
 		}
 	}

@@ -22,19 +22,25 @@ const redacted = "[redacted]"
 // what it hands to other runs. It knows them as they are and as the encodings of HTTP and
 // JSON write them; what an expression makes of one otherwise, it does not recognize.
 type redactor struct {
-	mu       sync.Mutex
-	values   []string
+	mu     sync.Mutex
+	values []string
+	// texts is how many there are without their encodings, digest the parameter of the last
+	// digest.
+	texts    int
+	digest   string
 	replacer *strings.Replacer
 }
 
-// add takes a value out of what is told from now on.
-func (d *redactor) add(value string) {
+// add takes a value out of what is told from now on, and returns how many bytes it keeps
+// for that.
+func (d *redactor) add(value string) (kept int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, v := range []string{value, strings.TrimSpace(value)} {
 		if len(v) < minSecret || slices.Contains(d.values, v) {
 			continue
 		}
+		d.texts++
 		inJSON, err := gojq.Marshal(v)
 		if err != nil {
 			inJSON = []byte(`""`) // a text has a JSON form
@@ -46,25 +52,66 @@ func (d *redactor) add(value string) {
 		} {
 			if form != "" && !slices.Contains(d.values, form) {
 				d.values, d.replacer = append(d.values, form), nil
+				kept += 2 * (headerBytes + int64(len(form)))
 			}
 		}
 	}
+	return kept
 }
 
-// addAll adds every text in a value.
-func (d *redactor) addAll(value any) {
+// public are the entries of a secret that say who calls and where, and prove nothing. They
+// are ordinary words, which stand in much that a run tells.
+var public = map[string]bool{
+	"username": true, "user": true, "authority": true, "grant": true, "id": true, "client.id": true, "authentication": true,
+	"client.authentication": true, "scopes": true, "audiences": true, "issuers": true, "encoding": true, "request.encoding": true, "endpoints": true,
+}
+
+// addAll adds every text in a value, but for entries that are no secrets.
+func (d *redactor) addAll(value any) (kept int64) {
 	switch value := value.(type) {
 	case string:
-		d.add(value)
+		kept = d.add(value)
 	case map[string]any:
-		for _, item := range value {
-			d.addAll(item)
+		for name, item := range value {
+			if !public[name] {
+				kept += d.addAll(item)
+			}
 		}
 	case []any:
 		for _, item := range value {
-			d.addAll(item)
+			kept += d.addAll(item)
 		}
 	}
+	return kept
+}
+
+// setDigest takes the parameter of a digest out of what is told. It is another one for
+// each request and of no use after it, so that only the last is kept.
+func (d *redactor) setDigest(parameter string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.digest, d.replacer = parameter, nil
+}
+
+// maxRevealed is how many different secrets and credentials a run may use: what it tells
+// is searched for each of them.
+const maxRevealed = 200
+
+// reveal takes the texts of a value out of what the run tells. They are kept until its
+// end.
+func (r *run) reveal(value any) error {
+	d := &r.shared.redact
+	kept := d.addAll(value)
+	d.mu.Lock()
+	texts := d.texts
+	d.mu.Unlock()
+	if texts > maxRevealed {
+		return exhausted("the run uses more than %d different secrets and credentials", maxRevealed)
+	}
+	if kept == 0 {
+		return nil
+	}
+	return r.shared.claim(kept)
 }
 
 // current is the replacer of all secrets, nil when there are none. Longer ones are
@@ -72,12 +119,15 @@ func (d *redactor) addAll(value any) {
 func (d *redactor) current() *strings.Replacer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.values) == 0 {
+	if len(d.values) == 0 && d.digest == "" {
 		return nil
 	}
 	if d.replacer == nil {
 		slices.SortFunc(d.values, func(a, b string) int { return len(b) - len(a) })
-		pairs := make([]string, 0, 2*len(d.values))
+		pairs := make([]string, 0, 2*len(d.values)+2)
+		if d.digest != "" {
+			pairs = append(pairs, d.digest, redacted)
+		}
 		for _, v := range d.values {
 			pairs = append(pairs, v, redacted)
 		}

@@ -29,7 +29,9 @@ func (t result) of(r *run, call func(context.Context, Caller) (*HTTPResponse, er
 		return nil, flow{}, r.called(err, CommunicationError)
 	}
 	if response.Scheme != "" {
-		r.authorized(response.Scheme, response.Parameter)
+		if err := r.authorized(response.Scheme, response.Parameter); err != nil {
+			return nil, flow{}, err
+		}
 	}
 	most := 299
 	if t.redirect {
@@ -40,12 +42,43 @@ func (t result) of(r *run, call func(context.Context, Caller) (*HTTPResponse, er
 		e.Status = response.Status
 		return nil, flow{}, e
 	}
+	// Decoding is not interrupted: what it makes is counted before.
+	held := r.held
+	if err := r.hold(decodedBytes(response.Body)); err != nil {
+		return nil, flow{}, err
+	}
 	output, err := t.output(response)
 	if err != nil {
 		return nil, flow{}, err
 	}
+	r.keep(held)
 	output, err = r.received(output)
 	return output, flow{}, err
+}
+
+// decodedBytes is about how much memory a body takes once it is read: as JSON, or else as
+// a text or in base64.
+func decodedBytes(body []byte) int64 {
+	total, inText := int64(2*len(body)), false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case c == '"':
+			inText = !inText
+			total += headerBytes / 2
+		case c == '\\':
+			i++ // it stands in texts only
+		case inText:
+		case c == '{':
+			total += mapBytes + groupBytes
+		case c == ':':
+			total += fieldBytes / 2
+		case c == '[':
+			total += headerBytes
+		case c == ',':
+			total += slotBytes + 8
+		}
+	}
+	return total
 }
 
 func (t result) output(response *HTTPResponse) (any, error) {

@@ -17,9 +17,9 @@ const (
 	// expressionTime is how much CPU time one expression may take.
 	expressionTime = 50 * time.Millisecond
 	// maxStall is how long an expression may take that has to wait for the CPU.
-	maxStall = time.Second
-	// runTime is how long all expressions of a run, and the checks of what they give, may
-	// take together.
+	maxStall = 10 * time.Second
+	// runTime is how much CPU time all expressions of a run, and the checks of what they
+	// give, may take together.
 	runTime = 2 * time.Second
 	// maxTransitions is how many tasks a run may start.
 	maxTransitions = 10_000
@@ -132,9 +132,7 @@ func (r *run) guarded(do func() (any, error)) (result any, err error) {
 		if cause := recover(); cause != nil {
 			r.watch.stop()
 			result, err = nil, fmt.Errorf("panic in workflow %s: %v\n%s", r.program.name, cause, debug.Stack())
-			return
 		}
-		r.watch.release()
 	}()
 	return do()
 }
@@ -166,7 +164,7 @@ func (r *run) workflow() (any, error) {
 
 func (r *run) body() (any, error) {
 	p := r.program
-	input, err := p.from.apply(r, r.raw)
+	input, err := p.from.made(r, r.raw, "the input")
 	if err != nil {
 		return nil, blame("/input/from", err)
 	}

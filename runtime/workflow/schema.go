@@ -90,11 +90,9 @@ func (c *compiler) references(at pointer, v any) {
 				if text, ok := v[key].(string); ok {
 					c.pattern(at.child(key), text)
 				}
-			case "patternProperties":
-				object, _ := v[key].(map[string]any)
-				for _, text := range slices.Sorted(maps.Keys(object)) {
-					c.pattern(at.child(key), text)
-				}
+			case "properties", "patternProperties", "$defs", "definitions", "dependentSchemas":
+				c.namedSchemas(at.child(key), v[key], key == "patternProperties")
+				continue
 			}
 			c.references(at.child(key), v[key])
 		}
@@ -102,6 +100,18 @@ func (c *compiler) references(at pointer, v any) {
 		for i, item := range v {
 			c.references(at.index(i), item)
 		}
+	}
+}
+
+// namedSchemas looks at an object of schemas, whose members have names of their author's:
+// a field may be called default, or $ref.
+func (c *compiler) namedSchemas(at pointer, v any, patterns bool) {
+	object, _ := v.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if patterns {
+			c.pattern(at, name)
+		}
+		c.references(at.child(name), object[name])
 	}
 }
 
@@ -119,15 +129,25 @@ func (c *compiler) compileSchema(at pointer, document map[string]any) *schema {
 	jc := jsonschema.NewCompiler()
 	jc.DefaultDraft(jsonschema.Draft2020)
 	jc.AssertFormat()
-	jc.UseRegexpEngine(patternEngine)
+	// A reference can make a schema of what looks like data, so patterns are counted here
+	// once more, where none gets by. The validator compiles each twice.
+	compiling, patterns := true, 0
+	jc.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) {
+		if compiling {
+			if patterns += patternSize(text); patterns > 3*maxPatterns {
+				return nil, errors.New("the patterns of the schema are too large together")
+			}
+		}
+		return patternEngine(text)
+	})
 	jc.UseLoader(noLoader{})
 	if err = jc.AddResource(schemaURL, tree); err == nil {
 		var compiled *jsonschema.Schema
 		if compiled, err = jc.Compile(schemaURL); err == nil {
-			if !circular(compiled) {
+			compiling = false
+			if err = wellFounded(compiled); err == nil {
 				return &schema{raw: raw, compiled: compiled, quick: recognize(compiled)}
 			}
-			err = errors.New("it refers to itself without end: break the circle of $ref")
 		}
 	}
 	c.schemaProblems(at, err)
@@ -160,9 +180,10 @@ func (s *schema) check(value any) error {
 		return nil
 	}
 	if count(value, maxChecked+1) > maxChecked {
-		f := fault.New(fault.SchemaViolation, "the inputs do not match the workflow's input schema, or are too many to tell")
-		f.Violations = []fault.Violation{{Message: fmt.Sprintf("has more than %d values, which are checked only as a whole: correct them, or send fewer", maxChecked)}}
-		return f
+		return tooMuch("has more than %d values, which are checked only as a whole: correct them, or send fewer", maxChecked)
+	}
+	if newWork().of(s.compiled, value) > maxWork {
+		return tooMuch("is nested too deep for a schema with so many forms: correct it, or nest it less")
 	}
 	err := s.compiled.Validate(plain(value))
 	if err == nil {
@@ -182,6 +203,13 @@ func (s *schema) check(value any) error {
 		}
 		f.Detail += ": " + where + " " + first.Message
 	}
+	return f
+}
+
+// tooMuch is the answer to inputs that cannot be checked.
+func tooMuch(message string, args ...any) error {
+	f := fault.New(fault.SchemaViolation, "the inputs do not match the workflow's input schema, or are too many to tell")
+	f.Violations = []fault.Violation{{Message: fmt.Sprintf(message, args...)}}
 	return f
 }
 

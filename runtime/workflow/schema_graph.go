@@ -2,6 +2,8 @@ package workflow
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math/big"
 	"slices"
 
@@ -42,6 +44,41 @@ func circular(root *jsonschema.Schema) bool {
 		}
 	}
 	return false
+}
+
+// maxSpread is how many schemas may apply to one value.
+const maxSpread = 10_000
+
+// wellFounded refuses a schema with which validating would not end, or not soon: each
+// reference to a schema that refers to two others doubles the work.
+func wellFounded(root *jsonschema.Schema) error {
+	if circular(root) {
+		return errors.New("it refers to itself without end: break the circle of $ref")
+	}
+	spreads := map[*jsonschema.Schema]int{}
+	var spread func(s *jsonschema.Schema) int
+	var parts []*jsonschema.Schema
+	spread = func(s *jsonschema.Schema) int {
+		if n, known := spreads[s]; known || s == nil {
+			return n
+		}
+		n := 1
+		same, inside := applicators(s)
+		for _, sub := range same {
+			n = min(n+spread(sub), maxSpread+1)
+		}
+		spreads[s] = n
+		parts = append(parts, inside...)
+		return n
+	}
+	most := spread(root)
+	for ; len(parts) > 0; parts = parts[1:] {
+		most = max(most, spread(parts[0]))
+	}
+	if most > maxSpread {
+		return fmt.Errorf("it applies more than %d schemas to one value: refer to fewer from within one another", maxSpread)
+	}
+	return nil
 }
 
 // applicators returns the schemas that apply to the same value, and those that apply

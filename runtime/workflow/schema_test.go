@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -25,6 +26,11 @@ func TestCompileRefusesSchemas(t *testing.T) {
 		{"schema bad pattern of names", schemaOf(`{"patternProperties":{"(":{}}}`), "/input/schema/document/patternProperties", "RE2"},
 		{"schema circle", schemaOf(`{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/a"}}}`), "/input/schema/document", "refers to itself"},
 		{"schema inner circle", schemaOf(`{"properties":{"x":{"allOf":[{"$ref":"#/$defs/a"}]}},"$defs":{"a":{"anyOf":[{"$ref":"#/$defs/a"}]}}}`), "/input/schema/document", "refers to itself"},
+		{"schema that doubles", schemaOf(`{"$ref":"#/$defs/t50","$defs":{` + doubled(50) + `"t0":{"type":"string"}}}`), "/input/schema/document", "more than 10000 schemas to one value"},
+		{"schema that doubles inside", schemaOf(`{"properties":{"a":{"$ref":"#/$defs/t50"}},"$defs":{` + doubled(50) + `"t0":{"type":"string"}}}`), "/input/schema/document", "more than 10000 schemas to one value"},
+		{"schema with a large pattern", schemaOf(`{"properties":{"a":{"pattern":"a{900}b{900}c{900}d{900}"}}}`), "/input/schema/document/properties/a/pattern", "more than 5000 instructions"},
+		{"schema with a large pattern of a field called default", schemaOf(`{"properties":{"default":{"pattern":"a{900}b{900}c{900}d{900}"}}}`), "/input/schema/document/properties/default/pattern", "more than 5000 instructions"},
+		{"schema with many patterns", schemaOf(`{"patternProperties":{` + many(20, `"a{500}b{500}c{500}#":{}`) + `}}`), "/input/schema/document/patternProperties", "more than 50000 instructions together"},
 		{"schema document a list", schemaOf(`[]`), "/input/schema/document", "must be an object"},
 		{"schema of a task", oneTask(`{"set":{"x":1},"input":{"schema":{"document":{"type":"strin"}}}}`), "/do/0/a/input/schema/document/type", "JSON Schema"},
 		{"schema of a task's output", oneTask(`{"set":{"x":1},"output":{"schema":{"document":{"type":"strin"}}}}`), "/do/0/a/output/schema/document/type", "JSON Schema"},
@@ -79,5 +85,50 @@ func TestCheckNamesEachViolation(t *testing.T) {
 	}
 	if f := fault.As(p.Check(value(t, `{"id":1,"n":0,"short":"abc"}`))); len(f.Violations) != 3 {
 		t.Errorf("want every violation, got %v", f.Violations)
+	}
+}
+
+// TestCheckIsNotExponential: a schema with several forms for a field that has the field
+// again costs its callers' choice of work, doubled with each level. Without the counting
+// these take years.
+func TestCheckIsNotExponential(t *testing.T) {
+	nested := func(levels int) any {
+		return value(t, strings.Repeat(`{"a":`, levels)+`1`+strings.Repeat(`}`, levels))
+	}
+	for name, document := range map[string]string{
+		"oneOf":             `{"$ref":"#/$defs/t","$defs":{"t":{"oneOf":[{"type":"integer"},{"properties":{"a":{"$ref":"#/$defs/t"},"op":{"const":1}}},{"properties":{"a":{"$ref":"#/$defs/t"},"op":{"const":2}},"required":["op"]}]}}}`,
+		"anyOf":             `{"$ref":"#/$defs/t","$defs":{"t":{"anyOf":[{"properties":{"a":{"$ref":"#/$defs/t"}},"required":["x"]},{"properties":{"a":{"$ref":"#/$defs/t"}},"required":["y"]}]}}}`,
+		"allOf":             `{"$ref":"#/$defs/t","$defs":{"t":{"allOf":[{"properties":{"a":{"$ref":"#/$defs/t"}}},{"additionalProperties":{"$ref":"#/$defs/t"}}]}}}`,
+		"patternProperties": `{"$ref":"#/$defs/t","$defs":{"t":{"properties":{"a":{"$ref":"#/$defs/t"}},"patternProperties":{"^a":{"$ref":"#/$defs/t"}}}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := mustCompile(t, `"input":{"schema":{"document":`+document+`}},`+set)
+			f := fault.As(p.Check(nested(60)))
+			if f.Code != fault.SchemaViolation || len(f.Violations) != 1 || !strings.Contains(f.Violations[0].Message, "nested too deep") {
+				t.Errorf("got %v", f.Violations)
+			}
+			// A few levels are nobody's harm.
+			if err := p.Check(nested(6)); err != nil && strings.Contains(fault.As(err).Violations[0].Message, "nested too deep") {
+				t.Error("six levels are too many")
+			}
+		})
+	}
+}
+
+// doubled are definitions t1 to tn, each of which is the one before twice.
+func doubled(n int) string {
+	var out strings.Builder
+	for i := range n {
+		fmt.Fprintf(&out, `"t%d":{"allOf":[{"$ref":"#/$defs/t%d"},{"$ref":"#/$defs/t%d"}]},`, i+1, i, i)
+	}
+	return out.String()
+}
+
+// TestPatternsInData: a reference makes a schema of what looks like data, and the patterns
+// in it count too.
+func TestPatternsInData(t *testing.T) {
+	_, problems := Compile("quote", []byte(schemaOf(`{"$ref":"#/default","default":{"patternProperties":{`+many(80, `"a{500}b{500}c{500}#":{}`)+`}}}`)), app())
+	if len(problems) == 0 {
+		t.Error("patterns that are too large together are compiled")
 	}
 }

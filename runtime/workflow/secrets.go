@@ -30,7 +30,9 @@ func (r *run) readable(names []string) error {
 			return NewError(AuthorizationError, nil, "the secret %q cannot be read", name)
 		}
 		if _, before := r.shared.revealed.LoadOrStore(name, true); !before {
-			r.shared.redact.addAll(value)
+			if err := r.reveal(value); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -60,7 +62,9 @@ func (r *run) secretProperties(a *authentication) (map[string]any, error) {
 	text, _ := value.(string)
 	if parsed, err := decodeJSON([]byte(text)); err == nil {
 		if object, ok := parsed.(map[string]any); ok {
-			r.shared.redact.addAll(object)
+			if err := r.reveal(object); err != nil {
+				return nil, err
+			}
 			flatten(out, "", object)
 			return out, nil
 		}

@@ -27,7 +27,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 		"as it is":                 {`"do":[{"a":{"set":{"x":"${ $secrets.pricing }"}}}]`, `{"x":"[redacted]"}`},
 		"in a text, in a list":     {`"do":[{"a":{"set":{"x":["${ \"Bearer \" + $secrets.pricing + \"!\" }",1]}}}]`, `{"x":["Bearer [redacted]!",1]}`},
 		"as a name":                {`"do":[{"a":{"set":"${ {($secrets.pricing): 1, b: 2} }"}}]`, `{"[redacted]":1,"b":2}`},
-		"of a whole Secret":        {`"do":[{"a":{"set":{"x":"${ $secrets.stock }","u":"${ $secrets[\"stock\"].user }"}}}]`, `{"x":{"user":"[redacted]","key":"[redacted]"},"u":"[redacted]"}`},
+		"of a whole Secret":        {`"do":[{"a":{"set":{"x":"${ $secrets.stock }","u":"${ $secrets[\"stock\"].user }"}}}]`, `{"x":{"user":"admin-user","key":"[redacted]"},"u":"admin-user"}`},
 		"in base64":                {`"do":[{"a":{"set":{"x":"${ $secrets.pricing | @base64 }"}}}]`, `{"x":"[redacted]"}`},
 		"in a URL":                 {`"do":[{"a":{"set":{"x":"${ \"https://a.example/?k=\" + ($secrets.pricing | @uri) }"}}}]`, `{"x":"https://a.example/?k=[redacted]"}`},
 		"in JSON":                  {`"do":[{"a":{"set":{"x":"${ {k: $secrets.pricing} | tojson }"}}}]`, `{"x":"{\"k\":\"[redacted]\"}"}`},
@@ -48,6 +48,40 @@ func TestSecretsAreNotTold(t *testing.T) {
 				t.Errorf("the service gets %q", caller.http[0].Header["X-Key"])
 			}
 		})
+	}
+}
+
+// TestSecretsAreNotInErrors: whoever reads the variable of a catch sees no secret, also
+// where the run tells nobody of it.
+func TestSecretsAreNotInErrors(t *testing.T) {
+	caller := &recorder{}
+	mustRun(t, compileFor(t, `"use":{"secrets":["pricing"]},"do":[{"a":{"try":[{"b":{"raise":{"error":{"type":"x","status":400,"detail":"${ \"it was \" + $secrets.pricing }"}}}}],
+		"catch":{"do":[{"c":{"call":"http","with":{"method":"get","endpoint":"https://a.example","headers":{"X":"${ $error.detail }"}}}}]}}}]`), nil, secretHost(caller))
+	if got := caller.http[0].Header["X"]; got != "it was [redacted]" {
+		t.Errorf("the error says %q", got)
+	}
+}
+
+// TestCredentialsAreFew: credentials can come from data, a new one each time. What is kept
+// of them, and searched for, has a bound; of digests only the last is kept.
+func TestCredentialsAreFew(t *testing.T) {
+	loop := func(policy string) *Program {
+		return compileFor(t, `"do":[{"a":{"for":{"in":"[range(300)]"},"do":[{"b":{"call":"http","with":{"method":"get","endpoint":{"uri":"https://a.example","authentication":`+policy+`}}}}]}}]`)
+	}
+	if e, _ := mustFail(t, loop(`{"bearer":{"token":"${ \"token-\" + ($item | tostring) }"}}`), nil, &Host{Caller: &recorder{}}); !e.IsKind(RuntimeError) || !strings.Contains(e.Detail, "different secrets and credentials") {
+		t.Errorf("got %v", e)
+	}
+	n := 0
+	digests := &recorder{answer: func(context.Context, string) (*HTTPResponse, error) {
+		n++
+		return &HTTPResponse{Status: 200, Scheme: "Digest", Parameter: fmt.Sprintf("response-%06d", n), Header: map[string]string{"Content-Type": "text/plain"}, Body: fmt.Appendf(nil, "response-%06d", n)}, nil
+	}}
+	if got := mustRun(t, loop(`{"digest":{"username":"me","password":"pw-1234"}}`), nil, &Host{Caller: digests}); got != redacted {
+		t.Errorf("got %v", got)
+	}
+	e, _ := mustFail(t, compileFor(t, authenticated(`{"bearer":{"token":"${ .t }"}}`, "", "", "")), map[string]any{"t": strings.Repeat("x", maxCredential+1)}, &Host{Caller: &recorder{}})
+	if !e.IsKind(ConfigurationError) || strings.Contains(e.Detail, "xxx") {
+		t.Errorf("got %v", e)
 	}
 }
 

@@ -26,7 +26,7 @@ func (t *subflow) perform(r *run, input any) (any, flow, error) {
 	var inputs any = map[string]any{}
 	if t.input != nil {
 		var err error
-		if inputs, err = t.input.apply(r, input); err != nil {
+		if inputs, err = t.input.made(r, input, "the input"); err != nil {
 			return nil, flow{}, err
 		}
 	}

@@ -129,7 +129,7 @@ func (t *task) flow(r *run, input any) (any, flow, error) {
 	if err := r.validate(t.inputSchema, input, "the input does not match the task's input schema"); err != nil {
 		return nil, flow{}, err
 	}
-	input, err := t.from.apply(r, input)
+	input, err := t.from.made(r, input, "the input")
 	if err != nil {
 		return nil, flow{}, err
 	}
@@ -170,10 +170,13 @@ func (t *task) exported(r *run, output any) error {
 			return err
 		}
 	}
-	if err := r.validate(t.exportSchema, next, "the context does not match the task's export schema"); err != nil {
+	if err := r.setContext(next); err != nil {
+		return err
+	}
+	if err := r.validate(t.exportSchema, r.context, "the context does not match the task's export schema"); err != nil {
 		return ours(err)
 	}
-	return r.setContext(next)
+	return nil
 }
 
 // setContext replaces $context.

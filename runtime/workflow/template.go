@@ -48,6 +48,17 @@ func (t *template) apply(r *run, data any) (any, error) {
 	return t.literal, nil
 }
 
+// made evaluates a template whose value goes out of the run, or on without anybody
+// looking at it: what is put together of parts must not be larger than an output.
+func (t *template) made(r *run, data any, what string) (any, error) {
+	value, err := t.apply(r, data)
+	if err != nil || t == nil || t.members == nil && t.items == nil {
+		return value, err
+	}
+	value, _, err = r.weigh(value, maxOutputBytes, what)
+	return value, err
+}
+
 // constant says whether no expression is inside.
 func (t *template) constant() bool {
 	return t.expression == nil && t.members == nil && t.items == nil

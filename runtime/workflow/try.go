@@ -196,6 +196,9 @@ func (c *compiler) errorFilter(at pointer, catch map[string]any) map[string]any 
 		}
 	}
 	if text, ok := filter["type"].(string); ok {
+		if _, bare := standard[ErrorKind(text)]; bare {
+			c.problem(at.child("type"), "is compared as a whole: write %s%s", errorTypes, text)
+		}
 		filter["type"] = canonicalType(text)
 	}
 	return filter

@@ -47,17 +47,32 @@ func (u *uri) evaluate(r *run, input any) (string, error) {
 			continue // no value is an empty one
 		}
 		text, ok := scalarText(value)
-		switch {
-		case !ok:
+		if !ok {
 			return "", NewError(ExpressionError, nil, "the variable {%s} at %s must be a text, a number, a boolean or null", name, u.pointer)
-		case (text == "." || text == "..") && !strings.Contains(out.String(), "?"):
-			// No encoding keeps servers from taking these for a step up the path.
-			return "", NewError(ExpressionError, nil, "the variable {%s} at %s must not be . or .. in a path", name, u.pointer)
 		}
 		out.WriteString(escape(text))
 	}
 	out.WriteString(u.texts[len(u.variables)])
-	return out.String(), nil
+	return out.String(), u.steps(out.String())
+}
+
+// steps refuses a URI in which data makes a step of the path . or .., also together with
+// what stands beside it: no encoding keeps servers from taking these for a way up.
+func (u *uri) steps(filled string) error {
+	path, _, _ := strings.Cut(filled, "?")
+	own, _, _ := strings.Cut(strings.Join(u.texts, "{}"), "?")
+	dots := func(path string) (n int) {
+		for step := range strings.SplitSeq(path, "/") {
+			if step == "." || step == ".." {
+				n++
+			}
+		}
+		return n
+	}
+	if dots(path) > dots(own) {
+		return NewError(ExpressionError, nil, "a variable at %s makes a step . or .. of the path", u.pointer)
+	}
+	return nil
 }
 
 // escape encodes a value as RFC 6570 does in a simple expansion: everything but letters,
@@ -79,7 +94,7 @@ func (u *uri) fixed() bool { return u.expression == nil && len(u.variables) == 0
 
 // uri compiles a URI.
 func (c *compiler) uri(at pointer, text string) *uri {
-	u := &uri{pointer: string(at)}
+	u, text := &uri{pointer: string(at)}, strings.TrimSpace(text)
 	if inner, ok := unwrap(text); ok {
 		if u.expression = c.expression(at, inner, siteTask); u.expression == nil {
 			return nil
@@ -102,48 +117,54 @@ func (c *compiler) uri(at pointer, text string) *uri {
 		last = found[1]
 	}
 	u.texts = append(u.texts, text[last:])
-	if strings.ContainsAny(strings.Join(u.texts, ""), "{}") {
+	own := strings.Join(u.texts, "")
+	switch {
+	case strings.ContainsAny(own, "{}"):
 		c.problem(at, "has a brace without its counterpart: write {NAME} of a field of the task's input")
-		return nil
+	case strings.ContainsFunc(own, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		c.problem(at, "has a space or a control character, which a URI has not: write %%20 for a space")
+	default:
+		return u
 	}
-	return u
+	return nil
 }
 
 // reached reports a URI that is not http or https, or whose host, as far as it is known,
 // is outside of spec.egress.
 func (c *compiler) reached(at pointer, u *uri) {
-	if u == nil {
-		return
-	}
-	known := u.known()
-	if known == "" && !u.fixed() {
+	if u == nil || u.known() == "" && !u.fixed() {
 		return // its host comes from data: the egress guard decides then
 	}
-	scheme, rest, found := strings.Cut(known, "://")
-	if !found || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
-		if u.fixed() || found || u.expression == nil {
-			c.problem(at, "is not a URL that can be called: write https://HOST/PATH or http://HOST/PATH")
-		}
+	scheme, rest, found := strings.Cut(u.known(), "://")
+	if !found && u.expression != nil && !u.fixed() {
+		return // not even the scheme is complete
+	}
+	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") || !found {
+		c.problem(at, "is not a URL that can be called: write https://HOST/PATH or http://HOST/PATH")
 		return
 	}
 	authority, complete := rest, u.fixed()
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		authority, complete = rest[:i], true
 	}
-	if strings.Contains(authority, "@") {
+	switch {
+	case strings.Contains(authority, "@"):
 		c.problem(at, "has a user in it: put credentials into authentication")
-		return
+	case complete:
+		c.reachedHost(at, scheme+"://"+authority)
 	}
-	if !complete {
-		return
-	}
-	if parsed, err := url.Parse(scheme + "://" + authority); err != nil || parsed.Hostname() == "" {
+}
+
+// reachedHost reports a URL, without its path, that cannot be called.
+func (c *compiler) reachedHost(at pointer, base string) {
+	if parsed, err := url.Parse(base); err != nil || parsed.Hostname() == "" {
 		c.problem(at, "has no host that can be called: write https://HOST/PATH")
 		return
 	}
-	if c.env.Reach != nil {
-		if err := c.env.Reach(scheme + "://" + authority); err != nil {
-			c.problem(at, "%v", err)
-		}
+	if c.env.Reach == nil {
+		return
+	}
+	if err := c.env.Reach(base); err != nil {
+		c.problem(at, "%v", err)
 	}
 }

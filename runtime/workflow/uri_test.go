@@ -70,8 +70,16 @@ func FuzzURI(f *testing.F) {
 		if errBefore != nil || errAfter != nil || !strings.Contains(u.texts[0], "/") || strings.Count(u.texts[0], "/") < 3 {
 			return // a host from data is the guard's business
 		}
-		if before.Host != after.Host || before.Scheme != after.Scheme || strings.Count(before.EscapedPath(), "/") != strings.Count(after.EscapedPath(), "/") || len(before.Query()) != len(after.Query()) || (before.Fragment == "") != (after.Fragment == "") && data != "" {
+		if before.Host != after.Host || before.Scheme != after.Scheme || steps(plain) != steps(filled) || data != "" && (len(before.Query()) != len(after.Query()) || (before.Fragment == "") != (after.Fragment == "")) {
 			t.Errorf("%q with %q is %q", template, data, filled)
 		}
 	})
+}
+
+// steps is how many steps the path of a URI has, as it is written.
+func steps(uri string) int {
+	if i := strings.IndexAny(uri, "?#"); i >= 0 {
+		uri = uri[:i]
+	}
+	return strings.Count(uri, "/")
 }

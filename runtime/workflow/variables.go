@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 )
@@ -61,9 +62,9 @@ func visible(at site, declared []variable) []variable {
 
 // lookup returns the slot of a name.
 func lookup(variables []variable, name string) (slot, bool) {
-	for i := len(variables) - 1; i >= 0; i-- {
-		if variables[i].name == name {
-			return variables[i].slot, true
+	for _, v := range slices.Backward(variables) {
+		if v.name == name {
+			return v.slot, true
 		}
 	}
 	return 0, false

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"iter"
 	"runtime"
 	"slices"
 	"sync"
@@ -145,22 +146,47 @@ func (c *clock) advance() {
 // parked says whether every goroutine but this one waits: for another one, or for the
 // network.
 func parked() bool {
-	stacks := make([]byte, 64<<10)
-	for {
-		n := runtime.Stack(stacks, true)
-		if n < len(stacks) {
-			stacks = stacks[:n]
-			break
-		}
-		stacks = make([]byte, 2*len(stacks))
-	}
-	_, others, _ := bytes.Cut(stacks, []byte("\n\n")) // this one comes first
-	for stack := range bytes.SplitSeq(others, []byte("\n\n")) {
+	for stack := range others() {
 		if !waits(stack) {
 			return false
 		}
 	}
 	return true
+}
+
+// others are the stacks of all goroutines but this one, which the runtime shows first.
+func others() iter.Seq[[]byte] {
+	for size := 64 << 10; ; size *= 2 {
+		stacks := make([]byte, size)
+		if n := runtime.Stack(stacks, true); n < size {
+			_, rest, _ := bytes.Cut(stacks[:n], []byte("\n\n"))
+			return bytes.SplitSeq(rest, []byte("\n\n"))
+		}
+	}
+}
+
+// engine is what the name of each function of the engine has.
+var engine = []byte("nexus-operator/runtime/workflow.")
+
+// outliving is the stack of a goroutine of the engine, once no run should have one. A
+// goroutine that has done its work may take a moment to go.
+func outliving() string {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	left := ""
+	for range 5000 {
+		left = ""
+		for stack := range others() {
+			if bytes.Contains(stack, engine) {
+				left = string(stack)
+			}
+		}
+		if left == "" {
+			break
+		}
+		<-look.C
+	}
+	return left
 }
 
 // waits reads the first line of a stack, such as "goroutine 7 [select, 2 minutes]:".

@@ -70,6 +70,7 @@ func (s *services) httpbin(mux *http.ServeMux) {
 		case <-r.Context().Done():
 		case <-s.ended:
 		}
+		panic(http.ErrAbortHandler) // returning would answer, and a caller that leaves may still hear it
 	})
 	s.guarded(mux, host)
 	s.descriptions(mux, host)

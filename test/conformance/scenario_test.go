@@ -175,6 +175,9 @@ func (s *scenario) execute(ctx context.Context) error {
 	s.runs.Wait()
 	close(done)
 	driven.Wait()
+	if left := outliving(); left != "" {
+		return fmt.Errorf("the run is over, but not this goroutine of it:\n%s", left)
+	}
 	return nil
 }
 
@@ -187,11 +190,9 @@ func load(ctx context.Context, caller *call.Caller, programs []*workflow.Program
 			if strings.HasPrefix(document.Name, "configmap:") {
 				continue
 			}
-			access, err := document.Access(ctx, host)
-			if err != nil {
-				return err
-			}
-			sources = append(sources, call.DocumentSource{URL: document.Name, Access: access})
+			sources = append(sources, call.DocumentSource{URL: document.Name, Access: func(ctx context.Context) (*workflow.Authentication, error) {
+				return document.Access(ctx, host)
+			}})
 		}
 	}
 	caller.Load(ctx, sources)
@@ -253,7 +254,7 @@ func (s *scenario) problem() (*workflow.Error, error) {
 	case !s.executed:
 		return nil, errors.New("the workflow was not executed")
 	case s.err == nil:
-		return nil, fmt.Errorf("the workflow completed with %s; DEBUG %v %v %v", show(s.output), s.services.requests, s.clock.Now(), s.trace)
+		return nil, fmt.Errorf("the workflow completed with %s", show(s.output))
 	}
 	if e, ok := errors.AsType[*workflow.Error](s.err); ok {
 		return e, nil

@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -66,7 +67,7 @@ func newServices() *services {
 	mux.Handle("mcp.example.com/", tools())
 	s.server = httptest.NewUnstartedServer(s.recorded(mux))
 	s.server.TLS = &tls.Config{Certificates: []tls.Certificate{certificates().leaf}, MinVersion: tls.VersionTLS12}
-	s.server.Config.ErrorLog = nil
+	s.server.Config.ErrorLog = log.New(io.Discard, "", 0) // callers leave when they like
 	s.server.StartTLS()
 	return s
 }

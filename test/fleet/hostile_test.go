@@ -47,7 +47,7 @@ func TestHostileWorkflows(t *testing.T) {
 	r := f.start(1, manifest("Staging", `
   auth: {apiKeys: {secretRef: {name: keys}}}
   rateLimit: {requestsPerMinute: 1000000}
-  limits: {maxConcurrentWorkflows: 250}
+  limits: {maxConcurrentWorkflows: 250, requestTimeoutSeconds: 5}
 `, workflows...), "NEXUS_MEMORY_LIMIT_BYTES="+strconv.Itoa(memory))[0]
 	var over atomic.Bool
 	var wg sync.WaitGroup
@@ -89,17 +89,22 @@ func TestHostileWorkflows(t *testing.T) {
 	}
 }
 
-// peakMemory is the most memory that a process had so far, in bytes.
+// peakMemory is the most memory that a process had so far, in bytes, without the pages of
+// the program's file, which the kernel can drop.
 func peakMemory(t *testing.T, pid int) int {
 	t.Helper()
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, after, _ := strings.Cut(string(raw), "VmHWM:")
-	kilobytes, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]), " kB"))
-	if err != nil {
-		t.Fatalf("no VmHWM in %s", raw)
+	kilobytes := func(name string) int {
+		_, after, _ := strings.Cut(string(raw), "\n"+name+":")
+		line, _, _ := strings.Cut(after, "\n")
+		n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(line), " kB"))
+		if err != nil {
+			t.Fatalf("no %s in %s", name, raw)
+		}
+		return n
 	}
-	return kilobytes << 10
+	return (kilobytes("VmHWM") - kilobytes("RssFile")) << 10
 }

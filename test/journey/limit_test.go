@@ -54,6 +54,27 @@ func TestWorkflowRateLimit(t *testing.T) {
 	a.wantProblem(a.execute("echo", `{}`, key), http.StatusTooManyRequests, "rate_limited")
 }
 
+// TestExecutionsLimit: asking for executions has a limit of its own, which takes nothing
+// from that of calls.
+func TestExecutionsLimit(t *testing.T) {
+	keys := newKeyring(t)
+	one, other := keys.mint("one"), keys.mint("other")
+	a := serve(t, manifest("", echo), keys)
+	got := answer{status: http.StatusNotFound}
+	for n := 0; got.status == http.StatusNotFound && n < 10_000; n++ {
+		got = a.send(http.MethodGet, "/executions/"+strings.Repeat("0", 32), "", "X-API-Key", one)
+	}
+	p := a.wantProblem(got, http.StatusTooManyRequests, "rate_limited")
+	if len(p.Policies) != 1 || p.Policies[0] != "executions" || got.header.Get("Retry-After") != "1" {
+		t.Errorf("the refusal: %v %s", got.header, got.body)
+	}
+	if got := a.send(http.MethodDelete, "/executions/"+strings.Repeat("0", 32), "", "X-API-Key", other); got.status != http.StatusNotFound {
+		t.Errorf("another client: %d %s", got.status, got.body)
+	}
+	a.wantOK(a.execute("echo", `{}`, one), `{}`)
+	a.wantMetric(`nexus_rate_limit_hits_total{policy="executions"}`, "1")
+}
+
 // TestRateLimitPer: who shares a bucket.
 func TestRateLimitPer(t *testing.T) {
 	for per, shared := range map[string][2]bool{ // by two clients of one address; by one client of two addresses

@@ -70,7 +70,7 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("raised: %s", replies[5].body)
 	}
 	a.wantProblem(replies[10], http.StatusBadRequest, "workflow_failed")
-	a.log.await(t, "cannot add")
+	a.log.await(t, "/do/0/fail/set/sum")
 	told := posted.String() + a.log.String() + a.status()
 	for _, r := range replies {
 		told += r.body

@@ -31,37 +31,42 @@ func (healthy) Draining() bool { return false }
 
 // definitions are the workflows of the tests, by name.
 var definitions = map[string]string{
-	"echo":   `[{"reply":{"set":"${ . }"}}]`,
-	"longer": `[{"rest":{"wait":{"minutes":1}}},{"reply":{"set":{"after":"<a minute>"}}}]`,
-	"steps":  `[{"one":{"set":{"n":1}}},{"two":{"if":"${ .n > 1 }","set":{"n":2}}},{"three":{"set":{"n":"${ .n + 2 }"}}}]`,
-	"large":  `[{"reply":{"set":{"text":"${ \"0123456789\" * 12000 }"}}}]`,
-	"raises": `[{"look":{"raise":{"error":{"type":"https://shop.example.com/sold-out","status":409,"title":"Sold out","detail":"none are left"}}}}]`,
+	"echo":    `[{"reply":{"set":"${ . }"}}]`,
+	"longest": `[{"rest":{"wait":{"minutes":5}}}]`,
+	"longer":  `[{"rest":{"wait":{"minutes":1}}},{"reply":{"set":{"after":"<a minute>"}}}]`,
+	"steps":   `[{"one":{"set":{"n":1}}},{"two":{"if":"${ .n > 1 }","set":{"n":2}}},{"three":{"set":{"n":"${ .n + 2 }"}}}]`,
+	"large":   `[{"reply":{"set":{"text":"${ \"0123456789\" * 12000 }"}}}]`,
+	"raises":  `[{"look":{"raise":{"error":{"type":"https://shop.example.com/sold-out","status":409,"title":"Sold out","detail":"none are left"}}}}]`,
 }
 
-// api is a handler and a key that it accepts.
+// api is a handler, a key that it accepts, and one that it accepts for two minutes.
 type api struct {
-	t       *testing.T
-	handler *Handler
-	key     string
+	t          *testing.T
+	handler    *Handler
+	key, brief string
 }
 
 func open(t *testing.T) *api {
 	t.Helper()
-	key, err := auth.NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := json.Marshal(v1alpha1.APIKeyEntry{ID: key.ID, SHA256: key.SHA256})
-	if err != nil {
-		t.Fatal(err)
-	}
 	root := t.TempDir()
 	if err := os.Mkdir(filepath.Join(root, "keys"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, "keys", "web"), value, 0o600); err != nil {
-		t.Fatal(err)
+	mint := func(client string, expires time.Time) string {
+		key, err := auth.NewKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := json.Marshal(v1alpha1.APIKeyEntry{ID: key.ID, SHA256: key.SHA256, Expires: expires})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, "keys", client), value, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return key.Key
 	}
+	key, brief := mint("web", time.Time{}), mint("brief", time.Now().Add(2*time.Minute))
 	keys, err := auth.Open(root, "keys")
 	if err != nil {
 		t.Fatal(err)
@@ -72,14 +77,14 @@ func open(t *testing.T) *api {
 		Input:     v1alpha1.Input{MaxBytes: resource.MustParse("1Ki"), Policy: v1alpha1.InputStandard},
 		Limits:    v1alpha1.Limits{MaxConcurrentWorkflows: 10, RequestTimeoutSeconds: 600},
 	}
-	for _, name := range []string{"echo", "longer", "steps", "large", "raises"} {
+	for _, name := range []string{"echo", "longest", "longer", "steps", "large", "raises"} {
 		w := v1alpha1.Workflow{Name: name, Expose: []v1alpha1.Channel{v1alpha1.ChannelREST}, TimeoutSeconds: 600}
 		w.Definition.Raw = []byte(`{"document":{"dsl":"1.0.3","namespace":"t","name":"` + name + `","version":"1.0.0"},"do":` + definitions[name] + `}`)
 		doc.Workflows = append(doc.Workflows, w)
 	}
 	doc.Workflows[0].Routes = []v1alpha1.Route{{Method: http.MethodPost, Path: "/api/echo"}}
 	log := slog.New(slog.DiscardHandler)
-	metrics := telemetry.NewMetrics([]string{"echo", "longer", "steps", "large", "raises"}, []string{"REST"})
+	metrics := telemetry.NewMetrics([]string{"echo", "longest", "longer", "steps", "large", "raises"}, []string{"REST"})
 	local := limit.NewMemory(time.Now())
 	e, err := engine.New(doc, engine.Deps{
 		Keys: keys, Limits: local, Failures: local, Local: local, Bodies: limit.NewBudget(1 << 20), Recorder: telemetry.NewRecorder(metrics, log), Log: log,
@@ -94,7 +99,7 @@ func open(t *testing.T) *api {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &api{t, handler, key.Key}
+	return &api{t, handler, key, brief}
 }
 
 // request makes a request with the key; header is pairs of name and value.

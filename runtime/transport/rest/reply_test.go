@@ -48,3 +48,19 @@ func TestLargeReply(t *testing.T) {
 		t.Errorf("a small reply: %d %s", w.Code, w.Body)
 	}
 }
+
+// TestAfford: each part of a reply takes the place of the one before.
+func TestAfford(t *testing.T) {
+	a := open(t)
+	bodies := a.handler.engine.Bodies
+	all := bodies.Free()
+	x := &exchange{handler: a.handler}
+	for _, c := range []struct{ size, held int64 }{{maxKept, 0}, {maxKept + 1, maxKept + 1}, {200_000, 200_000}, {all + 1, 0}, {100_000, 100_000}, {10, 0}, {100_000, 100_000}} {
+		if err := x.afford(make([]byte, c.size)); (err != nil) != (c.size > all) || all-bodies.Free() != c.held {
+			t.Errorf("%d bytes: %v, %d are held", c.size, err, all-bodies.Free())
+		}
+	}
+	if x.give(); bodies.Free() != all {
+		t.Errorf("%d bytes are held at the end", all-bodies.Free())
+	}
+}

@@ -78,9 +78,15 @@ func (x *exchange) stream(id string, after int) error {
 // sendEvents sends events until there are no more, or nobody takes them.
 func (x *exchange) sendEvents(follower *execution.Follower, id string) {
 	ctx, control := x.r.Context(), http.NewResponseController(x.w)
+	checked := x.call.Start
 	for over := false; !over; {
 		events, err := next(ctx, follower)
 		x.out = x.out[:0]
+		if now := time.Now(); now.Sub(checked) >= recheck {
+			if checked = now; !x.handler.engine.StillAccepted(ctx, &x.call, now) {
+				return
+			}
+		}
 		switch {
 		case errors.Is(err, io.EOF), ctx.Err() != nil:
 			return
@@ -104,6 +110,10 @@ func (x *exchange) sendEvents(follower *execution.Follower, id string) {
 		}
 	}
 }
+
+// recheck is how often a stream looks whether its caller may still have it: as long as
+// what was verified of a token is believed.
+const recheck = time.Minute
 
 // next waits for events for as long as a stream may be silent.
 func next(ctx context.Context, follower *execution.Follower) ([]execution.Event, error) {

@@ -197,6 +197,26 @@ func TestStreamWithoutListener(t *testing.T) {
 	}
 }
 
+// TestStreamEndsWithCredential: a caller whose credential ends is told no more.
+func TestStreamEndsWithCredential(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := open(t)
+		follow := func(key string) (time.Duration, string) {
+			began, w := time.Now(), &wire{header: http.Header{}}
+			r := a.request(t.Context(), http.MethodPost, "/workflows/longest/execute", `{"mode":"stream"}`)
+			r.Header.Set("X-Api-Key", key)
+			a.handler.ServeHTTP(w, r)
+			return time.Since(began), w.String()
+		}
+		if took, text := follow(a.brief); took < 2*time.Minute || took > 2*time.Minute+recheck+heartbeat || strings.Contains(text, "complete") {
+			t.Errorf("after %v: %s", took, text)
+		}
+		if took, text := follow(a.key); took != 5*time.Minute || !strings.Contains(text, "event: complete\n") {
+			t.Errorf("one that is in force, after %v: %s", took, text)
+		}
+	})
+}
+
 // TestTooManyFollowers: what cannot be followed just now has been started all the same,
 // and is not to be started again.
 func TestTooManyFollowers(t *testing.T) {
@@ -205,7 +225,7 @@ func TestTooManyFollowers(t *testing.T) {
 	a.ended(at)
 	call := &engine.Call{Start: time.Now(), Client: a.handler.engine.Client("192.0.2.1:1", nil)}
 	call.Credentials.APIKey = []string{a.key}
-	for range execution.MaxFollowers {
+	for range execution.MaxSubjectFollowers {
 		f, err := a.handler.engine.Follow(t.Context(), call, strings.TrimPrefix(at, "/executions/"), 0)
 		if err != nil {
 			t.Fatal(err)

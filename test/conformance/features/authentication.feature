@@ -233,3 +233,10 @@ Feature: Authentication
     When the workflow is executed
     Then the workflow should fault with an error of type 'configuration', status 400, at '/do/0/ask'
     And 'httpbin.org' should have received 0 requests
+
+  Scenario: Digest credentials go with a body too
+    Given a workflow that does [{ask: {call: http, with: {method: post, body: {a: 1}, endpoint: {uri: 'https://httpbin.org/digest-auth/auth/ada/lovelace/SHA-256', authentication: {digest: {username: ada, password: lovelace}}}}, output: {as: .authenticated}}}]
+    When the workflow is executed
+    Then the workflow should complete with the output true
+    And request 1 to 'httpbin.org' should not have the header 'Authorization'
+    And request 2 to 'httpbin.org' should have the body '{"a":1}'

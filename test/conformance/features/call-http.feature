@@ -315,3 +315,25 @@ Feature: Call HTTP
     Given a workflow that does [{ask: {call: http, with: {method: get, endpoint: 'https://httpbin.org/response?type=application/json&bytes=1100000'}}}]
     When the workflow is executed
     Then the workflow should fault with an error of type 'communication', status 502, at '/do/0/ask'
+
+  Scenario: A query parameter that is an object is an error
+    Given a workflow that does [{ask: {call: http, with: {method: get, endpoint: 'https://httpbin.org/anything', query: '${ {a: {b: 1}} }'}}}]
+    When the workflow is executed
+    Then the workflow should fault with an error of type 'expression', status 400, at '/do/0/ask'
+    And 'httpbin.org' should have received 0 requests
+
+  Scenario Outline: Every method
+    Given a workflow that does [{ask: {call: http, with: {method: <method>, endpoint: 'https://httpbin.org/anything', output: response}, output: {as: '{status: .statusCode}'}}}]
+    When the workflow is executed
+    Then the workflow should complete with the output {status: 200}
+    And request 1 to 'httpbin.org' should be '<sent> /anything'
+
+    Examples:
+      | method  | sent    |
+      | get     | GET     |
+      | POST    | POST    |
+      | put     | PUT     |
+      | patch   | PATCH   |
+      | Delete  | DELETE  |
+      | head    | HEAD    |
+      | options | OPTIONS |

@@ -97,3 +97,9 @@ Feature: Call MCP
     And the app allows calls to 'httpbin.org:443' only
     When the workflow is compiled
     Then the workflow should be refused at '/do/0/say/with/transport/http/endpoint' because spec.egress.allow
+
+  Scenario: Credentials that the server does not take
+    Given a workflow that does [{ask: {call: mcp, with: {method: tools/list, transport: {http: {endpoint: {uri: 'https://mcp.example.com/private/mcp', authentication: {bearer: {token: wrong-one}}}}}}}}]
+    When the workflow is executed
+    Then the workflow should fault with an error of type 'communication', status 401, at '/do/0/ask'
+    And 'wrong-one' should appear nowhere

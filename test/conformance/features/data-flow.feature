@@ -383,3 +383,41 @@ Feature: Data flow
     When the workflow is executed
     Then the workflow should fault with an error of type 'expression', status 400, at '/do/0/bad'
     And '4111' should appear nowhere
+
+  Scenario: export.schema alone judges the context as it is
+    Given a workflow that has:
+    """yaml
+    do:
+    - first: {set: {a: 1}, export: {schema: {document: {maxProperties: 0}}}}
+    - second: {set: {a: 1}, export: {as: .}}
+    - third: {set: {b: 1}, export: {schema: {document: {required: [b]}}}}
+    """
+    When the workflow is executed
+    Then the workflow should fault with an error of type 'validation', status 400, at '/do/2/third'
+    And second should complete
+
+  Scenario Outline: An error in each place names the task
+    Given a workflow that does [{group: {do: [{bad: {<place>}}]}}]
+    When the workflow is executed
+    Then the workflow should fault with an error of type 'expression', status 400, at '/do/0/group/do/0/bad'
+    And bad should fault
+
+    Examples:
+      | place                                             |
+      | if: error, set: {a: 1}                            |
+      | input: {from: error}, set: {a: 1}                 |
+      | set: {a: '${ error }'}                            |
+      | set: {a: 1}, output: {as: error}                  |
+      | set: {a: 1}, output: {as: {b: ['${ error }']}}    |
+      | set: {a: 1}, export: {as: error}                  |
+      | set: {a: 1}, timeout: {after: '${ error }'}       |
+
+  Scenario Outline: An error in the transformations of the workflow names them
+    Given a workflow that has <fields> and does [{one: {set: {a: 1}}}]
+    When the workflow is executed
+    Then the workflow should fault with an error of type 'expression', status 400, at '<pointer>'
+
+    Examples:
+      | fields                    | pointer     |
+      | {input: {from: error}}    | /input/from |
+      | {output: {as: error}}     | /output/as  |

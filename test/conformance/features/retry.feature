@@ -229,3 +229,48 @@ Feature: Retry
     """yaml
     {n: 3, input: start}
     """
+
+  Scenario: Another error than the one that is tried again for goes on
+    Given a workflow that has:
+    """yaml
+    do:
+    - attempt:
+        try:
+        - ask: {call: http, with: {method: get, endpoint: 'https://httpbin.org/flaky/three'}}
+        catch:
+          errors: {with: {status: 503}}
+          retry: {delay: PT1S, limit: {attempt: {count: 5}}}
+    """
+    And '/flaky/three' answers with 503, 503, 404
+    When the workflow is executed
+    Then the workflow should fault with an error of type 'communication', status 404, at '/do/0/attempt/try/0/ask'
+    And ask should start at 0s, 1s, 2s
+
+  Scenario: A timeout around a try ends its attempts and its pauses
+    Given a workflow that has:
+    """yaml
+    do:
+    - attempt:
+        timeout: {after: PT25S}
+        try:
+        - bad: {set: '${ error }'}
+        catch: {retry: {delay: PT10S}, do: [{never: {set: {caught: true}}}]}
+    """
+    When the workflow is executed
+    Then the workflow should fault with an error of type 'timeout', status 408, at '/do/0/attempt'
+    And bad should start at 0s, 10s, 20s
+    And the run should take 25s
+    And never should not run
+
+  Scenario: Delays may be expressions that see the error
+    Given a workflow that has:
+    """yaml
+    do:
+    - attempt:
+        try:
+        - bad: {raise: {error: {type: 'https://example.com/x', status: 503, detail: PT7S}}}
+        catch: {retry: {delay: '${ $error.detail }', limit: {attempt: {count: 1}}}, do: [{handle: {set: {gaveUp: true}}}]}
+    """
+    When the workflow is executed
+    Then the workflow should complete
+    And bad should start at 0s, 7s

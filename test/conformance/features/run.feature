@@ -256,3 +256,23 @@ Feature: Run
     """
     When the workflow is compiled
     Then the workflow should be refused at '/do/0/ask/run/workflow' because circle
+
+  Scenario: The other workflow's descriptors are its own
+    Given a workflow that has:
+    """yaml
+    do:
+    - pause: {wait: PT10S}
+    - ask: {run: {workflow: {namespace: default, name: look, version: latest, input: {a: 1}}}}
+    """
+    And another workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: default, name: look, version: '1.0.0'}
+    input: {from: .a}
+    do:
+    - look: {set: {input: '${ $workflow.input }', name: '${ $workflow.definition.document.name }', startedAt: '${ $workflow.startedAt.epoch.seconds }', reference: '${ $task.reference }'}}
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    {input: {a: 1}, name: look, startedAt: 1893553455, reference: /do/0/look}
+    """

@@ -354,3 +354,71 @@ Feature: Try
       | {call: http, with: {method: get, endpoint: 'https://httpbin.org/status/503'}}                   | communication  | 503    |
       | {call: http, with: {method: get, endpoint: 'https://httpbin.org/status/401'}}                   | communication  | 401    |
       | {call: http, with: {method: get, endpoint: '${ "no URL" }'}}                                    | configuration  | 400    |
+
+  Scenario: What the handler gives is shaped, and exported, by the try
+    Given a workflow that has:
+    """yaml
+    do:
+    - attempt:
+        try: [{bad: {set: '${ error }'}}]
+        catch: {do: [{handle: {set: {handled: true}}}]}
+        output: {as: '{result: .handled}'}
+        export: {as: .}
+    - look: {set: {output: '${ . }', context: '${ $context }'}}
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    {output: {result: true}, context: {result: true}}
+    """
+
+  Scenario Outline: The directives of a catch
+    Given a workflow that has:
+    """yaml
+    do:
+    - group:
+        do:
+        - attempt:
+            try: [{bad: {set: '${ error }'}}]
+            catch: {do: [{handle: {set: {at: handler}}}], then: <then>}
+        - next: {set: {at: '${ .at + ", next" }'}}
+    - after: {set: {at: '${ .at + ", after" }'}}
+    """
+    When the workflow is executed
+    Then the workflow should complete with the output <output>
+
+    Examples:
+      | then     | output                        |
+      | continue | {at: 'handler, next, after'}  |
+      | exit     | {at: 'handler, after'}        |
+      | end      | {at: handler}                 |
+
+  Scenario: end among the tasks of a handler ends the workflow
+    Given a workflow that has:
+    """yaml
+    do:
+    - attempt:
+        try: [{bad: {set: '${ error }'}}]
+        catch: {do: [{handle: {set: {at: handler}, then: end}}, {never: {set: {at: never}}}]}
+    - after: {set: {at: after}}
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    at: handler
+    """
+
+  Scenario: exit among the tasks that are tried ends them without an error
+    Given a workflow that has:
+    """yaml
+    do:
+    - attempt:
+        try: [{one: {set: {at: one}, then: exit}}, {bad: {set: '${ error }'}}]
+        catch: {do: [{never: {set: {at: never}}}]}
+    - after: {set: {at: '${ .at + ", after" }'}}
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    at: one, after
+    """

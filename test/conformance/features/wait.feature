@@ -67,3 +67,13 @@ Feature: Wait
     And one should start at 0s
     And two should start at 10s
     And look should start at 30s
+
+  Scenario: A year of waits
+    Given a workflow that has:
+    """yaml
+    do:
+    - loop: {for: {in: '[range(365)]'}, do: [{day: {wait: P1D}}]}
+    """
+    When the workflow is executed
+    Then the workflow should complete
+    And the run should take 8760h
