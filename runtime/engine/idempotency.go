@@ -74,7 +74,7 @@ func (e *Engine) claim(ctx context.Context, c *Call) error {
 }
 
 func notKept() error {
-	return fault.New(fault.IdempotencyConflict, "the call with this Idempotency-Key was made, and what came of it is not kept any more, or was too large to be kept: use a new key to make it again")
+	return fault.New(fault.IdempotencyConflict, "the call with this Idempotency-Key was made, in part or as a whole, and what came of it is not kept: it was too large, is too long ago, or the pod ended meanwhile. Look what it did, and use a new key to make it again")
 }
 
 // fingerprint is a digest of what makes two calls the same: the mode and the inputs.

@@ -48,7 +48,8 @@ const (
 	Mismatch AttemptState = "mismatch"
 	// Replay: the call was made, and had this answer.
 	Replay AttemptState = "replay"
-	// NotKept: the call was made, and its answer was too large or came too late to keep.
+	// NotKept: the call was made, or begun by a pod that ended meanwhile, and there is no
+	// answer: it was too large, came too late, or never came.
 	NotKept AttemptState = "lost"
 )
 

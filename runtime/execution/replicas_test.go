@@ -121,7 +121,7 @@ func TestReplicaDies(t *testing.T) {
 	if events := b.rest(follower); len(events) != 1 || events[0].Type != EventError || events[0].ID != 3 {
 		t.Errorf("events: %+v", events)
 	}
-	if attempt, err := b.Begin(t.Context(), key, sha256.Sum256(nil)); err != nil || attempt.State != Fresh {
+	if attempt, err := b.Begin(t.Context(), key, sha256.Sum256(nil)); err != nil || attempt.State != NotKept {
 		t.Errorf("the key: %+v, %v", attempt, err)
 	}
 

@@ -29,7 +29,7 @@ type Store interface {
 	// Beat says that this pod is alive, and marks each of its executions.
 	Beat(context.Context, []Ref) ([]Mark, error)
 
-	// Begin claims an idempotency key. A claim ends with the pod.
+	// Begin claims an idempotency key. A claim whose pod has ended becomes NotKept.
 	Begin(context.Context, Claim) (Attempt, error)
 	// Settle keeps the answer to a claim, or that there was one when it is nil.
 	Settle(ctx context.Context, c Claim, answer []byte) error
