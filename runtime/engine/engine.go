@@ -104,7 +104,7 @@ func New(doc config.Document, deps Deps) (*Engine, error) {
 		verifying: []*limit.Policy{limit.NewPolicy(PolicyAuthFailures, verificationsPerMinute, verificationsAtOnce)},
 		asking:    []*limit.Policy{limit.NewPolicy(PolicyExecutions, asksPerMinute, asksAtOnce)},
 		byName:    make(map[string]*Workflow, len(doc.Workflows)),
-		host:      &workflow.Host{Caller: deps.Caller, Secrets: deps.Secrets},
+		host:      &workflow.Host{Caller: deps.Caller, Secrets: deps.Secrets, NewID: NewID},
 		capacity:  int64(doc.Limits.MaxConcurrentWorkflows),
 	}
 	if deps.Bodies != nil {

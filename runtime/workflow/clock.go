@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"math/rand/v2"
 	"time"
@@ -23,6 +24,13 @@ func (r *run) random() float64 {
 		return rand.Float64() //nolint:gosec // it spreads retries out and protects nothing
 	}
 	return r.shared.host.Random()
+}
+
+func (r *run) newID() string {
+	if r.shared.host.NewID == nil {
+		return cryptorand.Text()
+	}
+	return r.shared.host.NewID()
 }
 
 // sleep waits, or returns why the run ended first.

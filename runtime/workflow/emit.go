@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"crypto/rand"
 	"maps"
 	"regexp"
 	"slices"
@@ -19,7 +18,7 @@ func (t *emitTask) perform(r *run, input any) (any, flow, error) {
 	}
 	event := map[string]any{
 		"specversion": "1.0",
-		"id":          rand.Text(),
+		"id":          r.newID(),
 		"time":        r.now().UTC().Format(time.RFC3339Nano),
 		"source":      "/" + r.program.namespace + "/" + r.program.name + "/" + r.program.version,
 	}

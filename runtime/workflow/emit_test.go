@@ -30,6 +30,15 @@ func TestEmit(t *testing.T) {
 	})
 }
 
+// TestEmitTakesIDsFromItsHost: chance comes from outside, so that a run can be repeated.
+func TestEmitTakesIDsFromItsHost(t *testing.T) {
+	p := compileFor(t, emitting(`{"type":"t"}`))
+	got := mustRun(t, p, nil, &Host{NewID: func() string { return "e-7" }}).(map[string]any)
+	if got["id"] != "e-7" {
+		t.Errorf("the id is %v", got["id"])
+	}
+}
+
 func TestEmitWithEverything(t *testing.T) {
 	testFlows(t, nil, []flowCase{
 		{"all attributes, and no sink", emitting(`{"id":"e-1","source":"https://a.example/{x}","type":"${ .type }","time":"2026-01-02T03:04:05Z","datacontenttype":"text/plain","data":"plain","specversion":"1.0"}`), `{"type":"t"}`,

@@ -12,6 +12,8 @@ type Host struct {
 	Clock Clock
 	// Random yields numbers in [0, 1): the jitter of retries. Default: math/rand's.
 	Random func() float64
+	// NewID makes the ids of events, each another one. Default: 128 random bits or more.
+	NewID func() string
 	// Caller makes the calls of the workflow. Without one, every call fails.
 	Caller Caller
 	// Secrets returns the values of spec.secrets by name. A value is a string, or an
