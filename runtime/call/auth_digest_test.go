@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+	"github.com/nexus-operator/nexus-operator/test/goroutines"
 )
 
 func request(t *testing.T, address string) *http.Request {
@@ -190,7 +191,7 @@ func variants() []*verifier {
 func TestVerifier(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
-		t.Skip("no curl")
+		t.Skip("curl is not installed, and there is no other client to compare with: install it, as 'make test' does")
 	}
 	for _, v := range variants() {
 		server := httptest.NewServer(v)
@@ -294,7 +295,7 @@ func TestDigestStale(t *testing.T) {
 // TestDigestAtOnce: a server that insists on the order of the counts is satisfied too,
 // in the end or with the answer that it has not been.
 func TestDigestAtOnce(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	v := &verifier{algorithm: "SHA-256", qop: "auth", user: "u", password: "p"}
 	server := serve(t, v.ServeHTTP)
 	c := callerTo(t, server)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+	"github.com/nexus-operator/nexus-operator/test/goroutines"
 )
 
 // TestOneRequestForMany: however many runs need a token, and whoever of them goes, one
@@ -160,7 +161,7 @@ func TestTokensAreBounded(t *testing.T) {
 
 // TestManyCalls: many runs at once, while the token is revoked now and then.
 func TestManyCalls(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	a := newAuthority(t)
 	c := callerTo(t, a.Server)
 	answered(t, c, a.call(nil))
@@ -185,7 +186,7 @@ func TestManyCalls(t *testing.T) {
 
 // TestCallEndsWhileWaiting: a run that ends leaves no request for a token behind.
 func TestCallEndsWhileWaiting(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()

@@ -13,10 +13,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/egress"
@@ -99,26 +97,6 @@ func guardTo(t *testing.T, servers ...*httptest.Server) *egress.Guard {
 func callerTo(t *testing.T, servers ...*httptest.Server) *Caller {
 	t.Helper()
 	return New(Options{Guard: guardTo(t, servers...)})
-}
-
-// settles fails the test when goroutines are left that it has started, once everything
-// else is cleaned up. Call it first.
-func settles(t *testing.T) {
-	t.Helper()
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		patience, tick := time.After(10*time.Second), time.NewTicker(5*time.Millisecond)
-		defer tick.Stop()
-		for runtime.NumGoroutine() > before {
-			select {
-			case <-tick.C:
-			case <-patience:
-				stacks := make([]byte, 1<<16)
-				t.Errorf("%d goroutines are left of %d:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
-				return
-			}
-		}
-	})
 }
 
 // mustFail checks that an error is a standard one, with its status and detail, and that

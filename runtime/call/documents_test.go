@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+	"github.com/nexus-operator/nexus-operator/test/goroutines"
 )
 
 // shelter is an API whose server is the one that its document comes from.
@@ -74,7 +75,7 @@ func basic(password string) *workflow.Authentication {
 }
 
 func TestOpenAPI(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	server := serve(t, echo)
 	document := strings.Replace(shelter, "/api", server.URL+"/v1", 1)
 	c := New(Options{Guard: guardTo(t, server), Resources: map[string]string{
@@ -145,7 +146,7 @@ func TestCheckOperation(t *testing.T) {
 // The first attempt is waited for; after that, calls fail until the document is there,
 // and then it stays as it was.
 func TestLoad(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	var document atomic.Value
 	var fetched atomic.Int64
 	document.Store("")
@@ -187,7 +188,7 @@ func TestLoad(t *testing.T) {
 // Calls that are made at once wait for the first attempt, each no longer than its
 // context.
 func TestLoadIsWaitedFor(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	asked, answer := make(chan bool, 1), make(chan bool)
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/openapi.json" {
@@ -224,7 +225,7 @@ func TestLoadIsWaitedFor(t *testing.T) {
 }
 
 func TestLoadAccess(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	var document atomic.Value
 	var fetched atomic.Int64
 	document.Store(shelter)
@@ -247,7 +248,7 @@ func fixed(a *workflow.Authentication) func(context.Context) (*workflow.Authenti
 // TestLoadAccessRotates: each attempt is made with the secret of its time, and one that
 // cannot be found out is made later.
 func TestLoadAccessRotates(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	var document atomic.Value
 	var fetched atomic.Int64
 	document.Store(shelter)
@@ -277,7 +278,7 @@ func TestLoadAccessRotates(t *testing.T) {
 }
 
 func TestLoadPinned(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	var document atomic.Value
 	var fetched atomic.Int64
 	document.Store(shelter + " ")
@@ -304,7 +305,7 @@ func TestLoadPinned(t *testing.T) {
 
 // What is in the way of a document is for the log alone.
 func TestLoadOutOfReach(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	c := hasten(callerTo(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	c.Load(ctx, []DocumentSource{{URL: "https://cloud.test/openapi.json"}})

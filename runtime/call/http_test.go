@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+	"github.com/nexus-operator/nexus-operator/test/goroutines"
 )
 
 // echo answers with what it was asked.
@@ -283,7 +284,7 @@ func TestRedirects(t *testing.T) {
 
 // TestConnections: calls share connections, and many at once are no harm.
 func TestConnections(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	var mu sync.Mutex
 	peers := map[string]bool{}
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {

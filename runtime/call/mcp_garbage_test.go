@@ -15,6 +15,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+	"github.com/nexus-operator/nexus-operator/test/goroutines"
 )
 
 // messageOf reads the message of a request and leaves the body as it was.
@@ -84,7 +85,7 @@ func TestMCPGarbage(t *testing.T) {
 		{"another one's answer", events, "data: {\"jsonrpc\":\"2.0\",\"id\":777,\"result\":{}}\n\n", 200, workflow.RuntimeError, 500, notProtocol, "without response"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
-			settles(t)
+			goroutines.Settle(t)
 			server := serve(t, scripted(func(w http.ResponseWriter, _ *http.Request, id string) {
 				w.Header().Set("Content-Type", f.media)
 				w.Header().Set("Location", "/elsewhere")
@@ -114,7 +115,7 @@ func TestMCPBadHandshake(t *testing.T) {
 		{"no JSON", `<html>`, workflow.RuntimeError, 500, "does not answer"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
-			settles(t)
+			goroutines.Settle(t)
 			server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				message, _ := messageOf(r).(*jsonrpc.Request)
 				w.Header().Set("Content-Type", "application/json")
@@ -131,7 +132,7 @@ func TestMCPBadHandshake(t *testing.T) {
 // A server asks and tells as much as it likes, and gets no more than its share of
 // answers.
 func TestMCPChatter(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	var answers, pongs atomic.Int64
 	var handler http.HandlerFunc
 	chat := scripted(func(w http.ResponseWriter, _ *http.Request, id string) {

@@ -18,6 +18,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+	"github.com/nexus-operator/nexus-operator/test/goroutines"
 )
 
 // A call ends when its context does, whatever the server does at that time, and the
@@ -29,7 +30,7 @@ func TestMCPDeadline(t *testing.T) {
 	} {
 		for _, hangs := range places {
 			t.Run(hangs+" "+revision, func(t *testing.T) {
-				settles(t)
+				goroutines.Settle(t)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				ended := make(chan bool, 10)
@@ -77,7 +78,7 @@ func methodOf(r *http.Request) string {
 
 // A server that is gone, and one that is back in its place.
 func TestMCPServerComesBack(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	tools := toolServer(t)
 	first := serve(t, handlerOf(tools, nil))
 	c := mcpTo(t, first)
@@ -109,7 +110,7 @@ func TestMCPSessionIsGone(t *testing.T) {
 	for losses, works := range map[int64]bool{1: true, 2: false} {
 		for _, when := range []string{"notifications/initialized", "tools/call"} {
 			t.Run(fmt.Sprint(losses, when), func(t *testing.T) {
-				settles(t)
+				goroutines.Settle(t)
 				var lost, called atomic.Int64
 				handler := handlerOf(toolServer(t), nil)
 				server := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -141,7 +142,7 @@ func TestMCPSessionIsGone(t *testing.T) {
 
 // Sessions of many calls at once do not meet, and nothing is left of them.
 func TestMCPConcurrently(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	server := serve(t, handlerOf(toolServer(t), nil))
 	c := mcpTo(t, server)
 	var calls sync.WaitGroup
@@ -168,7 +169,7 @@ func TestMCPConcurrently(t *testing.T) {
 
 // A Caller that is closed starts nothing any more that would go on after the call.
 func TestMCPAfterClose(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	server := serve(t, handlerOf(toolServer(t), &mcp.StreamableHTTPOptions{Stateless: true}))
 	c := mcpTo(t, server)
 	c.Close()
@@ -179,7 +180,7 @@ func TestMCPAfterClose(t *testing.T) {
 
 // Nobody waits for a server that does not let a session go.
 func TestMCPLeavesAtOnce(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	handler := handlerOf(toolServer(t), nil)
 	leaving := make(chan bool, 1)
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -202,7 +203,7 @@ func TestMCPLeavesAtOnce(t *testing.T) {
 
 // A panic of the library ends the call, and not the pod.
 func TestMCPPanics(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	server := serve(t, handlerOf(toolServer(t), nil))
 	c := mcpTo(t, server)
 	p, err := c.mcpPlan(tool(server, "echo", nil))

@@ -16,6 +16,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+	"github.com/nexus-operator/nexus-operator/test/goroutines"
 )
 
 // toolServer is a server of the library's own, with some of everything.
@@ -104,7 +105,7 @@ func TestMCP(t *testing.T) {
 		"events": nil, "JSON": {JSONResponse: true}, "stateless": {Stateless: true, JSONResponse: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			settles(t)
+			goroutines.Settle(t)
 			server := serve(t, handlerOf(toolServer(t), o))
 			c := mcpTo(t, server)
 			for _, revision := range append([]string{""}, mcp.SupportedProtocolVersions()...) {
@@ -143,7 +144,7 @@ func TestMCP(t *testing.T) {
 
 // What the definition says of the client gets to the server, in every message.
 func TestMCPHeader(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	var mu sync.Mutex
 	var seen []string
 	info := make(chan *mcp.Implementation, 1)
@@ -193,7 +194,7 @@ func TestMCPHeader(t *testing.T) {
 }
 
 func TestMCPRefuses(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	server := serve(t, handlerOf(toolServer(t), nil))
 	c := mcpTo(t, server)
 	with := func(change func(*workflow.MCPRequest)) *workflow.MCPRequest {
@@ -240,7 +241,7 @@ func TestMCPRefuses(t *testing.T) {
 func TestMCPFailures(t *testing.T) {
 	for _, revision := range []string{"", "2025-06-18"} {
 		t.Run("revision "+revision, func(t *testing.T) {
-			settles(t)
+			goroutines.Settle(t)
 			handler := handlerOf(toolServer(t), nil)
 			server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("Authorization") == "Bearer wrong" {
@@ -273,7 +274,7 @@ func TestMCPFailures(t *testing.T) {
 
 // A server may want arguments of a tool in headers, which only its description tells.
 func TestMCPParameterHeaders(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	for _, o := range []*mcp.StreamableHTTPOptions{{Stateless: true}, {Stateless: true, JSONResponse: true}} {
 		var listing atomic.Value
 		handler := handlerOf(toolServer(t), o)

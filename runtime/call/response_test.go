@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
+	"github.com/nexus-operator/nexus-operator/test/goroutines"
 )
 
 func gzipped(t *testing.T, parts ...[]byte) []byte {
@@ -100,7 +101,7 @@ func awkward(t *testing.T) http.HandlerFunc {
 }
 
 func TestBodyBounds(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	const large, broken = "sends more than ", "breaks off or cannot be read"
 	for _, server := range []*httptest.Server{serve(t, awkward(t)), serveTLS(t, awkward(t))} {
 		c := callerTo(t, server)
@@ -165,7 +166,7 @@ func TestOwnCoding(t *testing.T) {
 
 // TestContextEnds: the context's end is the run's, whatever the call was waiting for.
 func TestContextEnds(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts, and says nothing
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +197,7 @@ func TestContextEnds(t *testing.T) {
 
 // TestUnreachable: what keeps a request from an answer, and the run goes on.
 func TestUnreachable(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	gone := nobody()
 	rude := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()

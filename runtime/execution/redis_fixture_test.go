@@ -3,8 +3,6 @@ package execution
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,8 +12,6 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
-	"github.com/nexus-operator/nexus-operator/runtime/redis"
 	"github.com/nexus-operator/nexus-operator/test/redistest"
 )
 
@@ -25,56 +21,6 @@ const (
 	// rules are what a user who may do no more than count limits has.
 	rules = "~nexus:* resetchannels -@all +evalsha +eval +time +get +set +ping"
 )
-
-// client is a Redis client that is up, and tells when it is not.
-type client struct {
-	*redis.Client
-	news chan redis.Health
-}
-
-func connect(tb testing.TB, url string) client {
-	tb.Helper()
-	dir := tb.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "redis"), 0o755); err != nil {
-		tb.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "redis", "url"), []byte(url), 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	c := client{news: make(chan redis.Health, 1000)}
-	var err error
-	c.Client, err = redis.Open(redis.Options{
-		SecretsDir: dir, URL: v1alpha1.SecretKeyReference{Name: "redis", Key: "url"},
-		Notify: func(h redis.Health) { c.news <- h },
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c.Run(ctx)
-	}()
-	tb.Cleanup(func() { cancel(); <-done })
-	c.await(tb, true)
-	return c
-}
-
-func (c client) await(tb testing.TB, up bool) {
-	tb.Helper()
-	timeout := time.After(ample)
-	for {
-		select {
-		case h := <-c.news:
-			if h.Up == up {
-				return
-			}
-		case <-timeout:
-			tb.Fatalf("up does not become %v: %+v", up, c.Health())
-		}
-	}
-}
 
 var apps atomic.Int64
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nexus-operator/nexus-operator/test/redisclient"
 	"github.com/nexus-operator/nexus-operator/test/redistest"
 )
 
@@ -14,7 +15,7 @@ import (
 // it, as soon as other pods could beat for as long as a lease.
 func TestRedisPodGone(t *testing.T) {
 	p := newPods(redistest.Start(t, redistest.Options{}))
-	c := connect(t, p.server.URL(""))
+	c := redisclient.Connect(t, p.server.URL(""))
 	for name, read := range map[string]func(h harness, w Write) (Execution, error){
 		"Get":    func(h harness, w Write) (Execution, error) { return h.Get(t.Context(), w.Subject, w.ID) },
 		"Cancel": func(h harness, w Write) (Execution, error) { return h.Cancel(t.Context(), w.Subject, w.ID) },
@@ -74,7 +75,7 @@ func TestRedisPodGone(t *testing.T) {
 // TestRedisOutageIsNobodysDeath: while Redis was away nobody could beat.
 func TestRedisOutageIsNobodysDeath(t *testing.T) {
 	p := newPods(redistest.Start(t, redistest.Options{}))
-	c := connect(t, p.server.URL(""))
+	c := redisclient.Connect(t, p.server.URL(""))
 	a, b := p.harness(p.open(c)), p.harness(p.open(c))
 	w := a.create(t, running("alice"))
 	k := claim("alice", "quote", "k", "a")
@@ -133,7 +134,7 @@ func TestRedisOutageIsNobodysDeath(t *testing.T) {
 // TestRedisClaimIsLost: an answer is kept although Redis lost the claim.
 func TestRedisClaimIsLost(t *testing.T) {
 	p := newPods(redistest.Start(t, redistest.Options{}))
-	h := p.harness(p.open(connect(t, p.server.URL(""))))
+	h := p.harness(p.open(redisclient.Connect(t, p.server.URL(""))))
 	c := claim("alice", "quote", "k", "a")
 	h.begin(t, c, Fresh)
 	p.server.Command("FLUSHALL")

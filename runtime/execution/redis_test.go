@@ -12,13 +12,14 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/nexus-operator/nexus-operator/test/redisclient"
 	"github.com/nexus-operator/nexus-operator/test/redistest"
 )
 
 // TestRedis also has a user who may do no more than limits need, and every key expire.
 func TestRedis(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{Users: map[string]string{"nexus": rules}})
-	c := connect(t, server.URL("nexus"))
+	c := redisclient.Connect(t, server.URL("nexus"))
 	testStore(t, func(t *testing.T) harness {
 		t.Helper()
 		p := newPods(server)
@@ -39,7 +40,7 @@ func TestRedis(t *testing.T) {
 
 func TestRedisCluster(t *testing.T) {
 	cluster := redistest.StartCluster(t, redistest.Topology{})
-	c := connect(t, cluster.URL(""))
+	c := redisclient.Connect(t, cluster.URL(""))
 	for range 8 { // apps, on all nodes
 		p := newPods(cluster.Nodes[0])
 		h := p.harness(p.open(confined{c, t}))
@@ -53,7 +54,7 @@ func TestRedisCluster(t *testing.T) {
 // value.
 func TestRedisLearnsNothing(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
-	h := newPods(server).harness(NewRedis(connect(t, server.URL("")), "team-a", "shop", newID(), retention))
+	h := newPods(server).harness(NewRedis(redisclient.Connect(t, server.URL("")), "team-a", "shop", newID(), retention))
 	w := h.create(t, running("key|alice"))
 	w.task(`{}`)
 	w.end(`1`, nil)
@@ -82,7 +83,7 @@ func TestRedisLearnsNothing(t *testing.T) {
 // overwritten.
 func TestRedisForeignValues(t *testing.T) {
 	p := newPods(redistest.Start(t, redistest.Options{}))
-	r := p.open(connect(t, p.server.URL("")))
+	r := p.open(redisclient.Connect(t, p.server.URL("")))
 	h := p.harness(r)
 	w := h.create(t, running("alice"))
 	w.task(`{}`)
@@ -138,7 +139,7 @@ func TestRedisForeignValues(t *testing.T) {
 // TestRedisLosesEvents: what is left of the events is read.
 func TestRedisLosesEvents(t *testing.T) {
 	p := newPods(redistest.Start(t, redistest.Options{}))
-	r := p.open(connect(t, p.server.URL("")))
+	r := p.open(redisclient.Connect(t, p.server.URL("")))
 	h := p.harness(r)
 	w := h.create(t, running("alice"))
 	for w.LastEvent < 4*chunkEvents {
@@ -170,7 +171,7 @@ func TestRedisUnreachable(t *testing.T) {
 	for name, away := range map[string]func(*redistest.Server){"Killed": (*redistest.Server).Kill, "Hung": (*redistest.Server).Pause} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t, redistest.Options{})
-			c := connect(t, server.URL(""))
+			c := redisclient.Connect(t, server.URL(""))
 			r := NewRedis(c, "team-a", "shop", newID(), retention)
 			away(server)
 			ctx, w, k := t.Context(), running("alice"), claim("alice", "quote", "k", "a")

@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/test/redisclient"
 	"github.com/nexus-operator/nexus-operator/test/redistest"
 )
 
 // replica is a pod of an app, with a connection of its own.
 type replica struct {
 	*fixture
-	client client
+	client redisclient.Client
 }
 
 // replicas starts pods of one app. Their scripts go by the clock of the server.
@@ -27,7 +28,7 @@ func replicas(t *testing.T, server *redistest.Server, n int) []replica {
 	t.Helper()
 	var list []replica
 	for range n {
-		c := connect(t, server.URL(""))
+		c := redisclient.Connect(t, server.URL(""))
 		r := NewRedis(c, "team-a", "shop", newID(), retention)
 		list = append(list, replica{start(t, r), c})
 	}
@@ -88,7 +89,7 @@ func TestReplicas(t *testing.T) {
 // as they may. Should it live on after all, it ends what nobody waits for.
 func TestReplicaDies(t *testing.T) {
 	p := newPods(redistest.Start(t, redistest.Options{}))
-	c := connect(t, p.server.URL(""))
+	c := redisclient.Connect(t, p.server.URL(""))
 	open := func() *fixture {
 		f := &fixture{Manager: NewManager(Options{Store: p.open(c), NewID: newID, Now: time.Now, Log: start(t, memoryStore()).o.Log}), t: t, stop: func() {}}
 		f.beat(t.Context())
@@ -169,7 +170,7 @@ func TestReplicaOutage(t *testing.T) {
 			}
 			c.away(server)
 			for _, pod := range pods {
-				pod.client.await(t, false)
+				pod.client.Await(t, false)
 			}
 			_, err = a.Start(t.Context(), Start{Subject: "alice"}, nil)
 			wantFault(t, "a new one", err, fault.Overloaded)
@@ -185,7 +186,7 @@ func TestReplicaOutage(t *testing.T) {
 			a.Settle(t.Context(), attempt.Claim, []byte("answer"))
 			c.back(server)
 			for _, pod := range pods {
-				pod.client.await(t, true)
+				pod.client.Await(t, true)
 			}
 			server.Await("all is stored", func() bool { runs, debts := a.left(); return runs == 1 && debts == 0 })
 			if x := b.get(during); x.Status != Completed || string(x.Output) != "1" {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/test/redisclient"
 	"github.com/nexus-operator/nexus-operator/test/redistest"
 )
 
@@ -23,7 +24,7 @@ func TestFallback(t *testing.T) {
 		for _, mode := range []v1alpha1.StoreErrorMode{v1alpha1.StoreErrorLocal, v1alpha1.StoreErrorDeny, v1alpha1.StoreErrorAllow} {
 			t.Run(fault.name+string(mode), func(t *testing.T) {
 				server := redistest.Start(t, redistest.Options{})
-				c := connect(t, server.URL(""))
+				c := redisclient.Connect(t, server.URL(""))
 				shared := NewRedis(c, "team-a", "shop")
 				var degraded atomic.Int64
 				f := NewFallback(shared, NewMemory(time.Now()), mode, func() { degraded.Add(1) })
@@ -59,9 +60,9 @@ func TestFallback(t *testing.T) {
 				if f.Spent(time.Now(), alice, p) != (mode == v1alpha1.StoreErrorLocal) {
 					t.Error("spent is what this pod knows")
 				}
-				c.await(t, false)
+				c.Await(t, false)
 				fault.back(server)
-				c.await(t, true)
+				c.Await(t, true)
 				degraded.Store(0)
 				shared.deadlines = deadlines{length: ample}
 				left := int64(5)

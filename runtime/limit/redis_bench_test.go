@@ -6,13 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nexus-operator/nexus-operator/test/redisclient"
 	"github.com/nexus-operator/nexus-operator/test/redistest"
 )
 
 // BenchmarkRedisTake measures requests on a real server, as many at once as the name
 // says; cpu-ns/op is the CPU time of this process alone.
 func BenchmarkRedisTake(b *testing.B) {
-	r := open(connect(b, redistest.Start(b, redistest.Options{}).URL("")))
+	r := open(redisclient.Connect(b, redistest.Start(b, redistest.Options{}).URL("")))
 	policies := []*Policy{NewPolicy("app", 1_000_000, 1_000_000), NewPolicy("workflow/x", 1_000_000, 1_000_000)}
 	for n, name := range []string{1: "OneBucket", 2: "TwoBuckets"} {
 		for _, callers := range []int{1, 16, 64} {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,62 +16,12 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
-	"github.com/nexus-operator/nexus-operator/runtime/redis"
+	"github.com/nexus-operator/nexus-operator/test/redisclient"
 	"github.com/nexus-operator/nexus-operator/test/redistest"
 )
 
 // ample is a deadline for what is not about deadlines.
 const ample = 20 * time.Second
-
-// client is a Redis client that is up, and tells when it is not.
-type client struct {
-	*redis.Client
-	news chan redis.Health
-}
-
-func connect(tb testing.TB, url string) client {
-	tb.Helper()
-	dir := tb.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "redis"), 0o755); err != nil {
-		tb.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "redis", "url"), []byte(url), 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	c := client{news: make(chan redis.Health, 1000)}
-	var err error
-	c.Client, err = redis.Open(redis.Options{
-		SecretsDir: dir, URL: v1alpha1.SecretKeyReference{Name: "redis", Key: "url"},
-		Notify: func(h redis.Health) { c.news <- h },
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c.Run(ctx)
-	}()
-	tb.Cleanup(func() { cancel(); <-done })
-	c.await(tb, true)
-	return c
-}
-
-func (c client) await(tb testing.TB, up bool) {
-	tb.Helper()
-	timeout := time.After(ample)
-	for {
-		select {
-		case h := <-c.news:
-			if h.Up == up {
-				return
-			}
-		case <-timeout:
-			tb.Fatalf("up does not become %v: %+v", up, c.Health())
-		}
-	}
-}
 
 // counting counts what is asked.
 type counting struct {
@@ -107,7 +55,7 @@ func openAt(s Scripts, start time.Time) *Redis {
 }
 
 func TestRedis(t *testing.T) {
-	c := connect(t, redistest.Start(t, redistest.Options{}).URL(""))
+	c := redisclient.Connect(t, redistest.Start(t, redistest.Options{}).URL(""))
 	testStore(t, func(*testing.T) harness {
 		now := time.Now().Truncate(time.Microsecond)
 		var mu sync.Mutex
@@ -126,7 +74,7 @@ func TestRedisReplicas(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
 	var stores []*Fallback
 	for range 3 {
-		shared := NewRedis(connect(t, server.URL("")), "team-a", "shop")
+		shared := NewRedis(redisclient.Connect(t, server.URL("")), "team-a", "shop")
 		shared.deadlines.length = ample
 		stores = append(stores, NewFallback(shared, NewMemory(time.Now()), v1alpha1.StoreErrorLocal, func() { t.Error("not counted in Redis") }))
 	}
@@ -164,7 +112,7 @@ func serverTime(t *testing.T, s *redistest.Server) int64 {
 // two callers share a key.
 func TestRedisLearnsNothing(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
-	c := connect(t, server.URL(""))
+	c := redisclient.Connect(t, server.URL(""))
 	secrets := []string{"alice", "192.0.2.7", "c0000207", "team-a", "shop", "app", "workflow", "quote"}
 	policies := []*Policy{NewPolicy("app", 60, 5), NewPolicy("workflow/quote", 60, 5)}
 	callers := []Caller{
@@ -203,7 +151,7 @@ func TestRedisLearnsNothing(t *testing.T) {
 // TestRedisValues: what the script makes of what it finds.
 func TestRedisValues(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
-	c := connect(t, server.URL(""))
+	c := redisclient.Connect(t, server.URL(""))
 	const now = 1_800_000_000_000_000
 	for _, x := range []struct {
 		name, stored string
@@ -253,7 +201,7 @@ func TestRedisValues(t *testing.T) {
 // TestRedisKeysExpire: what is as good as none is not kept.
 func TestRedisKeysExpire(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
-	h := harness{Store: open(connect(t, server.URL(""))), now: time.Now}
+	h := harness{Store: open(redisclient.Connect(t, server.URL(""))), now: time.Now}
 	h.take(t, alice, NewPolicy("app", 60, 30))
 	h.take(t, alice, NewPolicy("app", 60, 30))
 	for key := range strings.SplitSeq(server.Command("KEYS", bucketKeys), "\n") {
@@ -266,7 +214,7 @@ func TestRedisKeysExpire(t *testing.T) {
 
 // TestRedisIsNotAskedWhileSpent: refusing asks nobody, until it is time.
 func TestRedisIsNotAskedWhileSpent(t *testing.T) {
-	c := &counting{Scripts: connect(t, redistest.Start(t, redistest.Options{}).URL(""))}
+	c := &counting{Scripts: redisclient.Connect(t, redistest.Start(t, redistest.Options{}).URL(""))}
 	now := time.Now().Truncate(time.Microsecond)
 	r := openAt(c, now)
 	policies := []*Policy{NewPolicy("app", 6, 5), NewPolicy("workflow/x", 60, 3)}
@@ -308,7 +256,7 @@ func TestRedisRemembersNoMoreThanItsBound(t *testing.T) {
 
 func TestRedisScriptFlush(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
-	h := harness{Store: open(connect(t, server.URL(""))), now: time.Now}
+	h := harness{Store: open(redisclient.Connect(t, server.URL(""))), now: time.Now}
 	p := NewPolicy("app", 1, 20)
 	for i := range 20 {
 		if v := h.take(t, alice, p); !v.Allowed || v.Remaining != int64(19-i) {
@@ -321,7 +269,7 @@ func TestRedisScriptFlush(t *testing.T) {
 // TestRedisCluster: the buckets of a caller are on one node, those of all on every one.
 func TestRedisCluster(t *testing.T) {
 	cluster := redistest.StartCluster(t, redistest.Topology{})
-	h := harness{Store: open(connect(t, cluster.URL(""))), now: time.Now}
+	h := harness{Store: open(redisclient.Connect(t, cluster.URL(""))), now: time.Now}
 	policies := []*Policy{NewPolicy("app", 1, 2), NewPolicy("workflow/x", 1, 1)}
 	for i := range 100 {
 		if v := h.take(t, address(i), policies...); !v.Allowed || v.Tightest != 1 {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/nexus-operator/nexus-operator/runtime/spelling"
 )
 
 // fieldSet is what an object of the language may hold: the fields that this version
@@ -136,7 +138,7 @@ func nearest(name string, known []string) string {
 		if further(name, candidate, least) {
 			continue
 		}
-		if d := distance(name, candidate); d < least {
+		if d := spelling.Distance(name, candidate); d < least {
 			best, least = candidate, d
 		}
 	}
@@ -145,34 +147,6 @@ func nearest(name string, known []string) string {
 
 // further says that two words surely are so many edits apart.
 func further(a, b string, edits int) bool { return len(a)-len(b) >= edits || len(b)-len(a) >= edits }
-
-// distance is the number of single-character edits, or swaps of neighbours, between
-// two words (optimal string alignment). Long words are not compared.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	var before, previous []int
-	current := make([]int, len(b)+1)
-	for j := range current {
-		current[j] = j
-	}
-	for i := range len(a) {
-		before, previous, current = previous, current, make([]int, len(b)+1)
-		current[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			current[j+1] = min(previous[j+1]+1, current[j]+1, previous[j]+cost)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				current[j+1] = min(current[j+1], before[j-1]+1)
-			}
-		}
-	}
-	return current[len(b)]
-}
 
 // nameSyntax is the specification's syntax of names.
 var nameSyntax = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)

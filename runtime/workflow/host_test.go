@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"runtime"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 )
@@ -122,23 +120,4 @@ func testFlows(t *testing.T, host *Host, tests []flowCase) {
 			}
 		})
 	}
-}
-
-// settles fails the test when goroutines are left at its end that it did not find.
-func settles(t *testing.T) {
-	t.Helper()
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		patience, tick := time.After(10*time.Second), time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for runtime.NumGoroutine() > before {
-			select {
-			case <-tick.C:
-			case <-patience:
-				stacks := make([]byte, 1<<16)
-				t.Errorf("%d goroutines are left of %d:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
-				return
-			}
-		}
-	})
 }

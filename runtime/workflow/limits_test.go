@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/test/goroutines"
 )
 
 // TestLimits: without the limit that each case is about, it runs for ever, or takes more
@@ -218,7 +219,7 @@ func TestDataIsNotEvaluated(t *testing.T) {
 // TestNoGoroutineSurvives: whoever loses, is late or is not wanted any more is waited for,
 // also when it does not look at its context for a while.
 func TestNoGoroutineSurvives(t *testing.T) {
-	settles(t)
+	goroutines.Settle(t)
 	for name, members := range map[string]string{
 		"losers":                       `"do":[{"a":{"fork":{"compete":true,"branches":[{"x":{"set":{"x":1}}},{"y":{"wait":{"hours":1}}},{"z":{"call":"http","with":{"method":"get","endpoint":"https://a.example"}}}]}}}]`,
 		"a failure":                    `"do":[{"a":{"try":[{"b":{"fork":{"branches":[` + failing + `,{"y":{"wait":{"hours":1}}},{"z":{"call":"http","with":{"method":"get","endpoint":"https://a.example"}}}]}}}],"catch":{}}}]`,
