@@ -255,6 +255,8 @@ func (c *compiler) text(at pointer, parent map[string]any, key string, required 
 	switch {
 	case !ok && kindOf(value) == "a number":
 		c.problem(at.child(key), "must be a string, not a number: put it in quotes")
+	case !ok && kindOf(value) == "a boolean":
+		c.problem(at.child(key), "must be a string, not a boolean: put it in quotes (YAML 1.1 takes no, off, yes, on, y and n for booleans)")
 	case !ok:
 		c.problem(at.child(key), "must be a string, not %s", kindOf(value))
 	case text == "" && required:
