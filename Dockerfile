@@ -52,5 +52,5 @@ LABEL org.opencontainers.image.title="Nexus runtime" \
       org.opencontainers.image.source="https://github.com/nexus-operator/nexus-operator"
 COPY --from=build /out/nexus /nexus
 USER 1000:1000
-EXPOSE 8000 9090
+EXPOSE 8000 3001 9090
 ENTRYPOINT ["/nexus"]

@@ -16,7 +16,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 
 # Packages whose tests need Helm, data files, a whole cluster, or the machine to themselves; 'make test' runs them with what they need.
-NEED_MORE := /test/(chart|conformance|docs|e2e|fleet)$$
+NEED_MORE := /test/(browser|channels|chart|conformance|docs|e2e|fleet|mcp)$$
 
 .DEFAULT_GOAL := help
 
@@ -44,15 +44,16 @@ unit: bin/redis-server ## Run the tests that need neither Helm nor a cluster nor
 
 # In the package's own directory 'go test' shows what tests print: the counts of scenarios.
 .PHONY: conformance
-conformance: ## Hold the workflow engine against the specification's conformance kit, examples and schema, and against jq.
+conformance: ## Hold the workflow engine against its specification's kit and jq, and MCP against the public suite and clients.
 	@[ -d '$(OWS)/ctk/features' ] || echo "conformance: $(OWS) has no data files of the Open Workflow Specification: only our own features run; see OWS in the Makefile"
 	OWS='$(OWS)' go -C test/conformance test -race -count=1
+	NODE=$$(hack/node.sh) && export NODE && go -C test/mcp test -race -count=1
 
 # One after the other: they run the programs as they are shipped, and count what passes.
 .PHONY: processes
-processes: bin/redis-server ## Test several runtimes with a real Redis between them, and the commands of the documentation.
+processes: bin/redis-server ## Test several runtimes with Redis, one table of calls over every channel, the page in a browser, the documentation.
 	assets=$$(hack/cluster/cluster assets); \
-	PATH=$(CURDIR)/bin:$$PATH KUBEBUILDER_ASSETS=$$assets go test -p 1 -count=1 ./test/fleet ./test/docs
+	PATH=$(CURDIR)/bin:$$PATH KUBEBUILDER_ASSETS=$$assets go test -p 1 -count=1 ./test/fleet ./test/channels ./test/browser ./test/docs
 
 .PHONY: chart
 chart: bin/helm ## Lint the chart and test what it renders.
@@ -67,8 +68,9 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s).
 	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: images bin/redis-server ## Measure the policy path, the runtime's start and size, and the operator's cost per NexusApp.
+bench: images bin/redis-server ## Measure the policy path, MCP, the runtime's start and size, and the operator's cost per NexusApp.
 	$(GO_BUILD) -o bin/baseline ./hack/bench/baseline
+	hack/node.sh >/dev/null
 	assets=$$(hack/cluster/cluster assets); PATH=$(CURDIR)/bin:$$PATH KUBEBUILDER_ASSETS=$$assets go run ./hack/bench $(BENCHFLAGS)
 
 ##@ Write code

@@ -14,7 +14,8 @@ import (
 
 // choose decides what is in force: the current spec when it is accepted and its
 // references can be used, else the one that was accepted last. Its drift and its
-// Secrets are still followed; what ConfigMaps held of its workflows stays as it was.
+// Secrets are still followed; what ConfigMaps held of its workflows and
+// prompts stays as it was.
 func (r *Reconciler) choose(ctx context.Context, s *scope) error {
 	if s.current != nil && s.unresolved == nil {
 		s.inForce, s.records, s.blocked = s.current, s.references.Records, s.references.Blocked

@@ -33,8 +33,8 @@ func TestNewAppBecomesReady(t *testing.T) {
 	expect(t, got, v1alpha1.ConditionEnforced, metav1.ConditionTrue, v1alpha1.ReasonAllPodsEnforce)
 	expect(t, got, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 	if s := got.Status; *s.Replicas != 3 || *s.ReadyReplicas != 3 || s.Selector != "nexus.dev/app=shop" ||
-		s.Endpoints.API != "http://shop."+app.Namespace+".svc:8000" || len(s.PolicyHash) != 64 ||
-		s.Security.Auth != v1alpha1.AuthRequired || s.Security.Score == "" || len(s.Workflows) != 1 || s.Workflows[0].Version != "1.0.0" {
+		s.Endpoints.API != "http://shop."+app.Namespace+".svc:8000" || s.Endpoints.MCP != "http://shop."+app.Namespace+".svc:3001/mcp" || len(s.PolicyHash) != 64 ||
+		s.Security.Auth != v1alpha1.AuthRequired || s.Security.Score == "" || len(s.Workflows) != 1 || s.Workflows[0].Version != "1.0.0" || s.Workflows[0].Tool != "quote-order" {
 		t.Errorf("the status is %+v", s)
 	}
 	if label := deploymentOf(t, app).Spec.Template.Labels[v1alpha1.LabelDocument]; !strings.HasPrefix(got.Status.PolicyHash, label) {

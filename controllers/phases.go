@@ -43,7 +43,7 @@ func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 	return err
 }
 
-// render validates a spec, compiles its workflows and makes its document.
+// render validates a spec, compiles its workflows and prompts, and makes its document.
 func (r *Reconciler) render(ctx context.Context, app *v1alpha1.NexusApp, generation int64, of *texts) (*rendered, error) {
 	document, errs := config.FromApp(app, of.source)
 	if err := of.judge(errs); err != nil {
@@ -53,11 +53,12 @@ func (r *Reconciler) render(ctx context.Context, app *v1alpha1.NexusApp, generat
 	v1alpha1.SetDefaults(out.spec)
 	compiled, problems := compile.App(&document)
 	if len(problems) > 0 {
-		return nil, refuse(v1alpha1.ReasonInvalidWorkflow, joined(config.Located(app, problems)))
+		return nil, refuse(reasonOfCompiling(problems), joined(config.Located(app, problems)))
 	}
 	for i, w := range compiled {
 		out.workflows = append(out.workflows, v1alpha1.WorkflowStatus{
 			Name: document.Workflows[i].Name, Version: w.Program.Version(), Hash: first(w.Program.Hash(), 16),
+			Tool: document.Workflows[i].MCP.ToolName,
 		})
 	}
 	if err := r.addCluster(ctx, &document); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/config"
 )
 
-// texts are what ConfigMaps hold of an app's workflows: the source of one rendering.
+// texts are what ConfigMaps hold of an app's workflows and prompts: the source of one rendering.
 type texts struct {
 	source config.Source
 	// asked says whether the app names any.
@@ -87,14 +87,27 @@ func (t *texts) judge(errs field.ErrorList) error {
 	return nil
 }
 
-// reasonOf tells a workflow that is wrong from any other part of a spec.
+// reasonOf tells a workflow, or a prompt, that is wrong from any other part of a spec.
 func reasonOf(refused field.ErrorList) string {
 	for _, err := range refused {
-		if !definitionField.MatchString(err.Field) {
+		if !definitionField.MatchString(err.Field) && !promptField.MatchString(err.Field) {
 			return v1alpha1.ReasonInvalidSpec
 		}
 	}
-	return v1alpha1.ReasonInvalidWorkflow
+	return reasonOfCompiling(config.Problems(refused))
 }
 
-var definitionField = regexp.MustCompile(`^spec\.workflows\[[0-9]+\]\.definition(Text|Ref)?([./\[]|$)`)
+// reasonOfCompiling tells prompts that are wrong from workflows, whatever is wrong besides.
+func reasonOfCompiling(problems []config.Problem) string {
+	for _, p := range problems {
+		if !promptField.MatchString(p.Field) {
+			return v1alpha1.ReasonInvalidWorkflow
+		}
+	}
+	return v1alpha1.ReasonInvalidPrompt
+}
+
+var (
+	definitionField = regexp.MustCompile(`^spec\.workflows\[[0-9]+\]\.definition(Text|Ref)?([./\[]|$)`)
+	promptField     = regexp.MustCompile(`^spec\.prompts\[[0-9]+\]\.configMapRef([/]|$)`)
+)

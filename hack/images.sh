@@ -23,6 +23,6 @@ pack() { # image binary user:group title port...
 mkdir -p dist
 rm -f dist/images.env.partial
 pack manager manager 65532:65532 "Nexus operator" 8080 8081
-pack runtime nexus 1000:1000 "Nexus runtime" 8000 9090
+pack runtime nexus 1000:1000 "Nexus runtime" 8000 3001 9090
 pack services services 1000:1000 "Services of the Nexus demo" 8080 8443
 mv dist/images.env.partial dist/images.env

@@ -72,8 +72,8 @@ stage "control plane from source" assets
 stage "Helm from source" tools
 stage "build" build
 stage "unit and API-server tests" unit
-stage "conformance of workflows" conformance
-stage "several processes, documentation" processes
+stage "conformance of workflows and MCP" conformance
+stage "processes, channels, documentation" processes
 stage "chart tests" chart
 stage "end-to-end tests" e2e
 exit $failed

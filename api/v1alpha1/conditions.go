@@ -37,6 +37,7 @@ const (
 	ReasonAccepted         = "Accepted"
 	ReasonInvalidSpec      = "InvalidSpec"
 	ReasonInvalidWorkflow  = "InvalidWorkflow"
+	ReasonInvalidPrompt    = "InvalidPrompt"
 	ReasonDocumentTooLarge = "DocumentTooLarge"
 	ReasonNotOwned         = "NotOwned"
 

@@ -135,7 +135,12 @@ func withDefaults(list, defaults corev1.ResourceList) corev1.ResourceList {
 
 func setWorkflowDefaults(w *Workflow, limits Limits) {
 	if len(w.Expose) == 0 {
-		w.Expose = []Channel{ChannelREST}
+		w.Expose = []Channel{ChannelREST, ChannelMCP}
+	}
+	if w.Exposes(ChannelMCP) {
+		setDefault(&w.MCP.ToolName, w.Name)
+		setDefault(&w.MCP.Result, MCPResultStructured)
+		setDefault(&w.MCP.Logs, MCPLogsNone)
 	}
 	if w.RateLimit.RequestsPerMinute != 0 {
 		setDefault(&w.RateLimit.Burst, w.RateLimit.RequestsPerMinute)

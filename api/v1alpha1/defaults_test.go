@@ -36,7 +36,10 @@ func TestDefaults(t *testing.T) {
 		{"disruption.maxUnavailable", func(s *NexusAppSpec) any { return *s.Disruption.MaxUnavailable }, everywhere(intstr.FromInt32(1))},
 		{"rollout.progressDeadlineSeconds", func(s *NexusAppSpec) any { return s.Rollout.ProgressDeadlineSeconds }, everywhere(int32(300))},
 		{"resources", func(s *NexusAppSpec) any { return show(s.Resources) }, everywhere("requests 100m 128Mi limits 2 512Mi")},
-		{"workflows[].expose", func(s *NexusAppSpec) any { return fmt.Sprint(s.Workflows[0].Expose) }, everywhere("[REST]")},
+		{"workflows[].expose", func(s *NexusAppSpec) any { return fmt.Sprint(s.Workflows[0].Expose) }, everywhere("[REST MCP]")},
+		{"workflows[].mcp.toolName", func(s *NexusAppSpec) any { return s.Workflows[0].MCP.ToolName }, everywhere("a")},
+		{"workflows[].mcp.result", func(s *NexusAppSpec) any { return s.Workflows[0].MCP.Result }, everywhere(MCPResultStructured)},
+		{"workflows[].mcp.logs", func(s *NexusAppSpec) any { return s.Workflows[0].MCP.Logs }, everywhere(MCPLogsNone)},
 		{"workflows[].timeoutSeconds", func(s *NexusAppSpec) any { return s.Workflows[0].TimeoutSeconds }, everywhere(int32(60))},
 		{"workflows[].rateLimit.requestsPerMinute", func(s *NexusAppSpec) any { return s.Workflows[0].RateLimit.RequestsPerMinute }, everywhere(int32(0))},
 		{"workflows[].rateLimit.burst", func(s *NexusAppSpec) any { return s.Workflows[0].RateLimit.Burst }, everywhere(int32(0))},
@@ -75,7 +78,12 @@ func TestDefaultsFollowWhatIsSet(t *testing.T) {
 		RateLimit:   RateLimit{RequestsPerMinute: 7},
 		Limits:      Limits{RequestTimeoutSeconds: 5},
 		Logging:     Logging{Level: LogError},
-		Workflows:   []Workflow{{Name: "a", RateLimit: WorkflowRateLimit{RequestsPerMinute: 3}}, {Name: "b", TimeoutSeconds: 2}},
+		Workflows: []Workflow{
+			{Name: "a", RateLimit: WorkflowRateLimit{RequestsPerMinute: 3}},
+			{Name: "b", TimeoutSeconds: 2},
+			{Name: "c", Expose: []Channel{ChannelREST}},
+			{Name: "d", MCP: WorkflowMCP{ToolName: "dig", Result: MCPResultContent, Logs: MCPLogsTasks}},
+		},
 	}
 	SetDefaults(spec)
 	for what, ok := range map[string]bool{
@@ -84,6 +92,8 @@ func TestDefaultsFollowWhatIsSet(t *testing.T) {
 		"a workflow's burst follows its own rate":                spec.Workflows[0].RateLimit.Burst == 3,
 		"a workflow's timeout follows the app's":                 spec.Workflows[0].TimeoutSeconds == 5,
 		"a workflow's own timeout stays":                         spec.Workflows[1].TimeoutSeconds == 2,
+		"without MCP there is nothing of it":                     spec.Workflows[2].MCP == WorkflowMCP{} && len(spec.Workflows[2].Expose) == 1,
+		"what is said of MCP stays":                              spec.Workflows[3].MCP == WorkflowMCP{ToolName: "dig", Result: MCPResultContent, Logs: MCPLogsTasks},
 		"a level that is set stays":                              spec.Logging.Level == LogError && spec.Logging.Format == LogText,
 	} {
 		if !ok {

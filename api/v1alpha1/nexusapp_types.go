@@ -64,6 +64,10 @@ type NexusAppList struct {
 // +kubebuilder:validation:XValidation:rule="self.environment != 'Production' || !(has(self.networkPolicy) && has(self.networkPolicy.mode) && self.networkPolicy.mode == 'Disabled') || has(self.acknowledgedRisks) && self.acknowledgedRisks.exists(r, r.name == 'UnrestrictedEgress')",message="networkPolicy.mode Disabled in Production leaves the pods' traffic open: set it to Managed, or add {name: UnrestrictedEgress, reason: ...} to spec.acknowledgedRisks",fieldPath=".networkPolicy.mode"
 // +kubebuilder:validation:XValidation:rule="has(self.auth) && has(self.auth.jwt) || !(has(self.auth) && has(self.auth.apiKeys)) || self.workflows.all(w, !has(w.authorization) || !has(w.authorization.anyScope))",message="API keys have no scopes: list an issuer in spec.auth.jwt, or ask for a role with anyRole",fieldPath=".workflows"
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.requestTimeoutSeconds) || self.workflows.all(w, !has(w.timeoutSeconds) || w.timeoutSeconds <= self.limits.requestTimeoutSeconds)",message="a workflow's timeoutSeconds may not exceed spec.limits.requestTimeoutSeconds: lower it, or raise that",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="self.workflows.all(w, !has(w.expose) || w.expose.exists(c, c == 'MCP') || !has(w.mcp) || !has(w.mcp.toolName) && !has(w.mcp.result) && !has(w.mcp.logs) && !has(w.mcp.resource))",message="mcp says how a workflow is served over MCP, and expose leaves that out: add MCP to the workflow's expose, or remove mcp",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="self.workflows.all(w, !has(w.routes) || size(w.routes) == 0 || !has(w.expose) || w.expose.exists(c, c == 'REST'))",message="routes are URLs of the REST API, and expose leaves that out: add REST to the workflow's expose, or remove routes",fieldPath=".workflows"
+// +kubebuilder:validation:XValidation:rule="!has(self.prompts) || size(self.prompts) == 0 || self.workflows.exists(w, !has(w.expose) || w.expose.exists(c, c == 'MCP'))",message="prompts are served over MCP, and no workflow is: add MCP to the expose of one, or remove the prompts",fieldPath=".prompts"
+// +kubebuilder:validation:XValidation:rule="!has(self.publicURL) || self.environment == 'Development' || self.publicURL.startsWith('https://')",message="callers send their credentials to publicURL: write an https:// URL",fieldPath=".publicURL"
 type NexusAppSpec struct {
 	// environment chooses the defaults and the rules: Development, Staging or
 	// Production. Staging and Production require authentication; Production
@@ -87,6 +91,16 @@ type NexusAppSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
+
+	// publicURL is how callers reach the app, through an Ingress for example:
+	// https://shop.example.com. MCP is at /mcp below it. OAuth clients learn from
+	// it where to get a token, and the API's description names it. Outside
+	// Development it is an https URL.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^https?://[^/?#@\s{}]+(/[^/?#@\s{}]+)*$')`,message="write the URL as https://HOST or https://HOST/PATH, without user, query, fragment and a slash at the end"
+	PublicURL string `json:"publicURL,omitempty"`
 
 	// acknowledgedRisks lists what this app does although the security guide
 	// advises against it, each with the reason. An app with a risk that is not
@@ -148,6 +162,13 @@ type NexusAppSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	Workflows []Workflow `json:"workflows,omitempty"`
+
+	// prompts are texts that MCP clients offer their users to begin with.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Prompts []Prompt `json:"prompts,omitempty"`
 
 	// logging sets how much the pods log, and in which form.
 	// +optional
@@ -308,6 +329,13 @@ type Endpoints struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	API string `json:"api,omitempty"`
+
+	// mcp is the URL of the MCP server inside the cluster. It is there when a
+	// workflow is exposed over MCP.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	MCP string `json:"mcp,omitempty"`
 }
 
 // SecurityStatus is the security posture of an app.
@@ -351,4 +379,11 @@ type WorkflowStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16
 	Hash string `json:"hash,omitempty"`
+
+	// tool is the name of the workflow's tool. It is there when the workflow is
+	// exposed over MCP.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Tool string `json:"tool,omitempty"`
 }

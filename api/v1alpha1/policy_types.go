@@ -196,12 +196,17 @@ type Workflow struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')`,message="use lower-case letters, digits and dashes, with a letter or digit at both ends"
 	Name string `json:"name,omitempty"`
 
-	// expose lists the channels that serve the workflow. Default: REST.
+	// expose lists the channels that serve the workflow: REST, MCP. Default:
+	// both.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=1
+	// +kubebuilder:validation:MaxItems=2
 	Expose []Channel `json:"expose,omitempty"`
+
+	// mcp says how the workflow is served over MCP.
+	// +optional
+	MCP WorkflowMCP `json:"mcp,omitzero"`
 
 	// routes are URLs that run the workflow, besides POST
 	// /workflows/NAME/execute. Inputs come from the path's {variables}, the
@@ -305,11 +310,17 @@ type Events struct {
 }
 
 // Channel is a way to reach a workflow.
-// +kubebuilder:validation:Enum=REST
+// +kubebuilder:validation:Enum=REST;MCP
 type Channel string
 
-// ChannelREST is the REST API.
-const ChannelREST Channel = "REST"
+// The channels. The CLI is served by the REST API.
+const (
+	// ChannelREST is the REST API.
+	ChannelREST Channel = "REST"
+	// ChannelMCP is the Model Context Protocol, over HTTP, WebSocket and standard
+	// input and output.
+	ChannelMCP Channel = "MCP"
+)
 
 // Route is a URL that runs a workflow.
 type Route struct {

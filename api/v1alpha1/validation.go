@@ -15,6 +15,8 @@ const (
 	// MaxResourceBytes bounds what a document holds of an OpenAPI document that a
 	// definition names.
 	MaxResourceBytes = 256 << 10
+	// MaxPromptBytes bounds a prompt, as text and as JSON.
+	MaxPromptBytes = 64 << 10
 	// MaxInputBytes is the largest spec.input.maxBytes.
 	MaxInputBytes = 50 << 20
 )
@@ -46,6 +48,7 @@ func Validate(app *NexusApp) field.ErrorList {
 	errs = append(errs, validateIngressFrom(&spec.NetworkPolicy.IngressFrom, path.Child("networkPolicy", "ingressFrom"))...)
 	errs = append(errs, validateEvents(&spec.Events, path.Child("events"))...)
 	errs = append(errs, validateWorkflows(spec, path.Child("workflows"))...)
+	errs = append(errs, validateMCP(spec, path)...)
 	return errs
 }
 

@@ -24,6 +24,7 @@ const (
 	ConfigMapsRoot  = "/var/run/nexus/configmaps"
 
 	PortAPI   = 8000
+	PortMCP   = 3001 // the runtime's default
 	PortAdmin = 9090
 )
 

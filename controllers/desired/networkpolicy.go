@@ -9,12 +9,16 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// networkPolicy lets callers in on the API port and scrapers on the admin port, and
+// networkPolicy lets callers in on the ports of the API and of MCP, and scrapers on the admin port, and
 // lets the pods reach what the spec names. The kubelet's probes come from the node and
 // need no rule.
 func (b *builder) networkPolicy() *networkingv1.NetworkPolicy {
 	// A rule without peers lets in anyone.
-	ingress := []networkingv1.NetworkPolicyIngressRule{{From: b.spec.NetworkPolicy.IngressFrom.API, Ports: tcp(PortAPI)}}
+	served := tcp(PortAPI)
+	if b.spec.ServesMCP() {
+		served = tcp(PortAPI, PortMCP)
+	}
+	ingress := []networkingv1.NetworkPolicyIngressRule{{From: b.spec.NetworkPolicy.IngressFrom.API, Ports: served}}
 	if admins := b.admins(); len(admins) > 0 {
 		ingress = append(ingress, networkingv1.NetworkPolicyIngressRule{From: admins, Ports: tcp(PortAdmin)})
 	}

@@ -37,11 +37,7 @@ func (b *builder) container(mounts []corev1.VolumeMount) corev1.Container {
 	image := b.image()
 	return corev1.Container{
 		Name: ContainerName, Image: image, ImagePullPolicy: pullPolicy(image),
-		Args: b.args(),
-		Ports: []corev1.ContainerPort{
-			{Name: "api", ContainerPort: PortAPI, Protocol: corev1.ProtocolTCP},
-			{Name: "admin", ContainerPort: PortAdmin, Protocol: corev1.ProtocolTCP},
-		},
+		Args: b.args(), Ports: b.ports(),
 		Env: []corev1.EnvVar{
 			{Name: "NEXUS_ENV", Value: strings.ToLower(string(b.spec.Environment))},
 			// The byte budget for bodies and Go's own memory limit follow from it.
@@ -61,6 +57,14 @@ func (b *builder) container(mounts []corev1.VolumeMount) corev1.Container {
 		TerminationMessagePath:   corev1.TerminationMessagePathDefault,
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
+}
+
+func (b *builder) ports() []corev1.ContainerPort {
+	ports := []corev1.ContainerPort{{Name: "api", ContainerPort: PortAPI, Protocol: corev1.ProtocolTCP}}
+	if b.spec.ServesMCP() {
+		ports = append(ports, corev1.ContainerPort{Name: "mcp", ContainerPort: PortMCP, Protocol: corev1.ProtocolTCP})
+	}
+	return append(ports, corev1.ContainerPort{Name: "admin", ContainerPort: PortAdmin, Protocol: corev1.ProtocolTCP})
 }
 
 func (b *builder) args() []string {

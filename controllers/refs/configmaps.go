@@ -24,7 +24,8 @@ type Entry struct {
 	Holds string
 }
 
-// Text returns an entry of a ConfigMap that belongs to what workflows are made of. The
+// Text returns an entry of a ConfigMap that belongs to what workflows are made of, or is a
+// prompt. The
 // problem is the user's; an error is the API server's and worth another try.
 func (r *Reading) Text(ctx context.Context, e Entry) (string, *Problem, error) {
 	r.texts++

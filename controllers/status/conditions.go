@@ -19,7 +19,7 @@ func (s *summary) setAccepted() {
 		return
 	}
 	if s.Unseen {
-		s.set(v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "some workflows cannot be read: see ReferencesResolved")
+		s.set(v1alpha1.ConditionAccepted, metav1.ConditionUnknown, v1alpha1.ReasonNotObserved, "some workflows or prompts cannot be read: see ReferencesResolved")
 		return
 	}
 	s.set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the spec is valid and every workflow compiles")

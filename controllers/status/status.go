@@ -23,7 +23,7 @@ type Observed struct {
 	// Refused is why the current generation is not accepted; nil when it is.
 	Refused *Problem
 	// Unseen says that it cannot be judged, since ConfigMaps that it names of its workflows
-	// cannot be read.
+	// and prompts cannot be read.
 	Unseen bool
 	// Unresolved is why its references cannot be used; nil when they can.
 	Unresolved *Problem
@@ -144,6 +144,9 @@ func (s *summary) setFacts() {
 		return
 	}
 	s.status.Endpoints.API = fmt.Sprintf("http://%s.%s.svc:8000", s.app.Name, s.app.Namespace)
+	if s.InForce.Spec.ServesMCP() {
+		s.status.Endpoints.MCP = fmt.Sprintf("http://%s.%s.svc:3001/mcp", s.app.Name, s.app.Namespace)
+	}
 	s.status.PolicyHash = s.InForce.DocumentHash
 	s.status.Workflows = s.InForce.Workflows
 }

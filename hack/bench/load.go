@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http/httputil"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,7 +69,7 @@ func (t target) readReply(in *bufio.Reader) error {
 		rest, _ := in.Peek(in.Buffered())
 		return fmt.Errorf("want a status of %v, got %s%s", t.statuses, line, rest)
 	}
-	length := 0
+	length, chunked := 0, false
 	for {
 		header, err := in.ReadString('\n')
 		if err != nil {
@@ -77,15 +78,31 @@ func (t target) readReply(in *bufio.Reader) error {
 		if header == "\r\n" {
 			break
 		}
-		if value, ok := strings.CutPrefix(header, "Content-Length: "); ok {
+		name, value, _ := strings.Cut(header, ":")
+		switch {
+		case strings.EqualFold(name, "Content-Length"):
 			if length, err = strconv.Atoi(strings.TrimSpace(value)); err != nil {
 				return fmt.Errorf("reading the reply's length: %w", err)
 			}
+		case strings.EqualFold(name, "Transfer-Encoding"):
+			chunked = true
 		}
 	}
+	if chunked {
+		return discardChunks(in)
+	}
 	if length == 0 {
-		return errors.New("the reply has no Content-Length: chunked replies are not read here")
+		return errors.New("the reply has neither a Content-Length nor chunks")
 	}
 	_, err = in.Discard(length)
+	return err
+}
+
+// discardChunks reads over a chunked body without trailers.
+func discardChunks(in *bufio.Reader) error {
+	if _, err := io.Copy(io.Discard, httputil.NewChunkedReader(in)); err != nil {
+		return fmt.Errorf("reading the reply's chunks: %w", err)
+	}
+	_, err := in.ReadString('\n') // the empty line after the last chunk
 	return err
 }

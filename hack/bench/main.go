@@ -1,7 +1,8 @@
 // Command bench measures what the project promises, as ratios within one run: the
-// policy path against net/http handlers, the runtime's start-up and size, and what
-// the operator costs per NexusApp on a control plane of its own. Nothing here is a
-// test: a slow machine prints other figures and fails nothing.
+// policy path against net/http handlers, the runtime's start-up and size, a tool call
+// against a server of the official SDK, and what the operator costs per NexusApp on a
+// control plane of its own. Nothing here is a test: a slow machine prints other figures
+// and fails nothing.
 package main
 
 import (
@@ -18,9 +19,9 @@ import (
 type row struct{ what, value, bar string }
 
 type options struct {
-	nexus, baseline, manager, image, assets, crds string
-	rounds, requests, apps                        int
-	only                                          string
+	nexus, baseline, manager, image, assets, crds, ts string
+	rounds, requests, apps                            int
+	only                                              string
 }
 
 func main() {
@@ -32,10 +33,11 @@ func main() {
 	flag.StringVar(&o.image, "image", "dist/runtime.tar", "archive of the runtime image")
 	flag.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "folder with kube-apiserver and etcd")
 	flag.StringVar(&o.crds, "crds", "config/crd/bases", "folder with the CustomResourceDefinitions")
+	flag.StringVar(&o.ts, "ts", "test/mcp/ts", "folder with server.mjs, and with Node and the packages that hack/node.sh installs")
 	flag.IntVar(&o.rounds, "rounds", 9, "rounds of each measurement")
 	flag.IntVar(&o.requests, "requests", 20000, "requests per round and target")
 	flag.IntVar(&o.apps, "apps", 200, "NexusApps on the control plane")
-	flag.StringVar(&o.only, "only", "", "runtime or operator (default: both)")
+	flag.StringVar(&o.only, "only", "", "runtime, mcp or operator (default: all)")
 	flag.Parse()
 	err := run(ctx, o)
 	stop()
@@ -55,7 +57,7 @@ func run(ctx context.Context, o options) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, options, *os.File) ([]row, error)
-	}{{"runtime", benchRuntime}, {"operator", benchOperator}} {
+	}{{"runtime", benchRuntime}, {"mcp", benchMCP}, {"operator", benchOperator}} {
 		if o.only != "" && o.only != part.name {
 			continue
 		}

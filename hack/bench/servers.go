@@ -144,7 +144,7 @@ func (s *servers) startNexus(ctx context.Context, app string) (*server, error) {
 	}
 	n.process, err = start(ctx, s.log, []string{"GOMAXPROCS=1", "NEXUS_MEMORY_LIMIT_BYTES=536870912"}, s.options.nexus, "serve",
 		"-f", filepath.Join(s.folder, app+".yaml"), "--secrets-dir", s.folder, "--configmaps-dir", s.folder,
-		"--api-addr", n.address, "--admin-addr", n.admin)
+		"--api-addr", n.address, "--mcp-addr", "127.0.0.1:0", "--admin-addr", n.admin)
 	if err != nil {
 		return nil, err
 	}

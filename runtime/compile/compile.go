@@ -1,5 +1,5 @@
-// Package compile compiles what the workflows of an app hold as text: definitions and
-// conditions. One function serves the operator (Accepted), 'nexus validate' and the
+// Package compile compiles what an app holds as text: definitions, conditions and
+// prompts. One function serves the operator (Accepted), 'nexus validate' and the
 // runtime, so that what one of them accepts runs and what one refuses never starts.
 package compile
 
@@ -23,7 +23,8 @@ type Workflow struct {
 
 // App compiles the workflows of an app, in their order, against what else its document
 // says. Every problem is returned, with its field and, within a definition, its JSON
-// pointer; the result is of use only when there is none.
+// pointer; the result is of use only when there is none. The problems of prompts are among
+// them: Prompts returns what is compiled of those.
 func App(doc *config.Document) ([]Workflow, []config.Problem) {
 	env := environment(doc)
 	out := make([]Workflow, len(doc.Workflows))
@@ -34,6 +35,9 @@ func App(doc *config.Document) ([]Workflow, []config.Problem) {
 		program, found := workflow.Compile(w.Name, w.Definition.Raw, env)
 		problems = append(problems, within(at, found)...)
 		programs[i], out[i].Program = program, program
+		if program != nil && w.Exposes(v1alpha1.ChannelMCP) {
+			problems = append(problems, tool(at, w, program)...)
+		}
 		if w.Authorization.When == "" {
 			continue
 		}
@@ -46,7 +50,8 @@ func App(doc *config.Document) ([]Workflow, []config.Problem) {
 	for i, found := range workflow.Link(programs) {
 		problems = append(problems, within(fmt.Sprintf("spec.workflows[%d]", i), found)...)
 	}
-	return out, problems
+	_, found := Prompts(doc)
+	return out, append(problems, found...)
 }
 
 // within are the problems of the definition of a workflow.

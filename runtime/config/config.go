@@ -46,6 +46,9 @@ type Document struct {
 	Secrets           []v1alpha1.WorkflowSecret   `json:"secrets,omitempty"`
 	Events            v1alpha1.Events             `json:"events,omitzero"`
 	Workflows         []v1alpha1.Workflow         `json:"workflows"`
+	// PublicURL is how callers reach the app; empty when nobody has said.
+	PublicURL string   `json:"publicURL,omitempty"`
+	Prompts   []Prompt `json:"prompts,omitempty"`
 	// Resources are the documents that the workflows name, by the names they use.
 	Resources []Resource `json:"resources,omitempty"`
 	// Cluster is the issuer of the cluster's own tokens. It is set exactly when
@@ -59,6 +62,13 @@ type Resource struct {
 	Name string `json:"name"`
 	// Content is the text of the document.
 	Content string `json:"content"`
+}
+
+// Prompt is a prompt of MCP, with what its ConfigMap holds.
+type Prompt struct {
+	Name string `json:"name"`
+	// Content is the prompt as JSON; package prompt knows its form.
+	Content json.RawMessage `json:"content"`
 }
 
 // ClusterIssuer is what verifying the cluster's own tokens takes.
@@ -88,7 +98,8 @@ func FromApp(app *v1alpha1.NexusApp, source Source) (Document, field.ErrorList) 
 }
 
 // Draft is FromApp for who wants to find every problem at once: beside the errors there
-// is as much of the document as there can be. A definition that cannot be had is empty.
+// is as much of the document as there can be. A definition or prompt that cannot be had is
+// empty.
 func Draft(app *v1alpha1.NexusApp, source Source) (Document, field.ErrorList) {
 	app = app.DeepCopy()
 	spec := &app.Spec
@@ -100,14 +111,14 @@ func Draft(app *v1alpha1.NexusApp, source Source) (Document, field.ErrorList) {
 		}
 	}
 	errs := append(v1alpha1.Validate(app), v1alpha1.ValidateWritten(app)...)
-	resources, unresolved := resolve(spec.Workflows, source)
+	r, unresolved := resolve(spec, source)
 	return Document{
 		Version: Version, Name: app.Name, Namespace: app.Namespace, Environment: spec.Environment,
 		AcknowledgedRisks: spec.AcknowledgedRisks,
 		Auth:              spec.Auth, RateLimit: spec.RateLimit, Input: spec.Input, Limits: spec.Limits,
 		Redis: spec.Redis, Egress: spec.Egress, Trust: spec.Trust,
 		Logging: spec.Logging, Secrets: spec.Secrets, Events: spec.Events, Workflows: spec.Workflows,
-		Resources: resources,
+		PublicURL: spec.PublicURL, Prompts: r.prompts, Resources: r.resources,
 	}, append(errs, unresolved...)
 }
 
@@ -120,7 +131,7 @@ func (d *Document) Marshal() ([]byte, error) {
 		return nil, fmt.Errorf("rendering the runtime document: %w", err)
 	}
 	if len(raw) > MaxBytes {
-		return nil, fmt.Errorf("the runtime document has %d bytes, at most %d fit: shorten the workflow definitions and the OpenAPI documents that they name, or split the app", len(raw), MaxBytes)
+		return nil, fmt.Errorf("the runtime document has %d bytes, at most %d fit: shorten the workflow definitions and the OpenAPI documents that they name, or the prompts, or split the app", len(raw), MaxBytes)
 	}
 	return raw, nil
 }
@@ -137,6 +148,12 @@ func (d *Document) canonical() *Document {
 		d.Workflows[i].DeepCopyInto(&out.Workflows[i])
 		if sorted, err := sortedJSON(d.Workflows[i].Definition.Raw); err == nil { // Marshal reports what is not JSON
 			out.Workflows[i].Definition.Raw = sorted
+		}
+	}
+	out.Prompts = slices.Clone(d.Prompts)
+	for i := range out.Prompts {
+		if sorted, err := sortedJSON(out.Prompts[i].Content); err == nil {
+			out.Prompts[i].Content = sorted
 		}
 	}
 	return &out
@@ -190,19 +207,8 @@ func Load(raw []byte, wantHash string) (Document, error) {
 	if d.Version != Version {
 		return Document{}, fmt.Errorf("reading the runtime document: version %d, this image reads version %d: use an image that matches the operator", d.Version, Version)
 	}
-	for i := range d.Workflows {
-		definition := &d.Workflows[i].Definition
-		if len(definition.Raw) == 0 {
-			continue // the rules say so
-		}
-		var tree any
-		if strict, err := kjson.UnmarshalStrict(definition.Raw, &tree); err != nil || len(strict) > 0 {
-			return Document{}, fmt.Errorf("reading the runtime document: definition of workflow %q: %w", d.Workflows[i].Name, errors.Join(append(strict, err)...))
-		}
-		// The document is indented for people; a definition's size is that of its JSON.
-		if definition.Raw, err = sortedJSON(definition.Raw); err != nil {
-			return Document{}, fmt.Errorf("reading the runtime document: definition of workflow %q: %w", d.Workflows[i].Name, err)
-		}
+	if err := d.compact(); err != nil {
+		return Document{}, fmt.Errorf("reading the runtime document: %w", err)
 	}
 	if err := d.validate(); err != nil {
 		return Document{}, fmt.Errorf("the runtime document cannot be enforced: %w", err)
@@ -211,4 +217,34 @@ func Load(raw []byte, wantHash string) (Document, error) {
 		d.Limits.ExecutionRetentionSeconds = v1alpha1.DefaultExecutionRetentionSeconds
 	}
 	return d, nil
+}
+
+// compact takes out the blanks of definitions and prompts: the document is indented for
+// people, and their size is that of their JSON. What is left out, the rules say.
+func (d *Document) compact() error {
+	var err error
+	for i := range d.Workflows {
+		definition := &d.Workflows[i].Definition
+		if definition.Raw, err = strictJSON(definition.Raw); err != nil {
+			return fmt.Errorf("definition of workflow %q: %w", d.Workflows[i].Name, err)
+		}
+	}
+	for i := range d.Prompts {
+		if d.Prompts[i].Content, err = strictJSON(d.Prompts[i].Content); err != nil {
+			return fmt.Errorf("prompt %q: %w", d.Prompts[i].Name, err)
+		}
+	}
+	return nil
+}
+
+// strictJSON is sortedJSON of a value that has no key twice; nothing stays nothing.
+func strictJSON(raw []byte) ([]byte, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	var tree any
+	if strict, err := kjson.UnmarshalStrict(raw, &tree); err != nil || len(strict) > 0 {
+		return nil, errors.Join(append(strict, err)...)
+	}
+	return sortedJSON(raw)
 }

@@ -17,6 +17,7 @@ func Kept(app *v1alpha1.NexusApp, document []byte) (Source, error) {
 			Name       string          `json:"name"`
 			Definition json.RawMessage `json:"definition"`
 		} `json:"workflows"`
+		Prompts   []Prompt   `json:"prompts"`
 		Resources []Resource `json:"resources"`
 	}
 	if err := json.Unmarshal(document, &kept); err != nil {
@@ -34,6 +35,14 @@ func Kept(app *v1alpha1.NexusApp, document []byte) (Source, error) {
 		for _, w := range kept.Workflows {
 			if ref != nil && w.Name == app.Spec.Workflows[i].Name {
 				texts[place{ref.ConfigMapRef.Name, ref.ConfigMapRef.Key}] = string(w.Definition)
+			}
+		}
+	}
+	for i := range app.Spec.Prompts {
+		ref := app.Spec.Prompts[i].ConfigMapRef
+		for _, p := range kept.Prompts {
+			if p.Name == app.Spec.Prompts[i].Name {
+				texts[place{ref.Name, ref.Key}] = string(p.Content)
 			}
 		}
 	}

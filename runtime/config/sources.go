@@ -39,15 +39,15 @@ func referenceError(at, format string, args ...any) *field.Error {
 	return &field.Error{Type: field.ErrorTypeNotFound, Field: at, Detail: fmt.Sprintf(format, args...)}
 }
 
-// resolve replaces every definition with its JSON, and returns the documents that the
-// definitions name.
-func resolve(workflows []v1alpha1.Workflow, source Source) ([]Resource, field.ErrorList) {
+// resolve replaces every definition with its JSON, and reads the documents that the
+// definitions name, and the prompts.
+func resolve(spec *v1alpha1.NexusAppSpec, source Source) (*resolver, field.ErrorList) {
 	if source == nil {
 		source = func(Entry) (string, error) { return "", errors.New("ConfigMaps cannot be read here") }
 	}
-	r := resolver{source: source, seen: map[string]bool{}}
-	for i := range workflows {
-		w := &workflows[i]
+	r := &resolver{source: source, seen: map[string]bool{}}
+	for i := range spec.Workflows {
+		w := &spec.Workflows[i]
 		path := field.NewPath("spec", "workflows").Index(i).Child(sourceField(w))
 		if len(w.Definition.Raw) == 0 { // that there is one and no other, the rules of the API say
 			w.Definition.Raw = r.definition(w, path)
@@ -55,13 +55,17 @@ func resolve(workflows []v1alpha1.Workflow, source Source) ([]Resource, field.Er
 		w.DefinitionText, w.DefinitionRef = "", nil
 		r.readResources(w.Definition.Raw, path.String())
 	}
-	return r.resources, r.errs
+	for i := range spec.Prompts {
+		r.readPrompt(&spec.Prompts[i], field.NewPath("spec", "prompts").Index(i).Child("configMapRef"))
+	}
+	return r, r.errs
 }
 
 type resolver struct {
 	source    Source
 	seen      map[string]bool
 	resources []Resource
+	prompts   []Prompt
 	errs      field.ErrorList
 }
 
@@ -93,14 +97,9 @@ func (r *resolver) definition(w *v1alpha1.Workflow, path *field.Path) []byte {
 	} else if text == "" {
 		return nil // refused by the rules of the API
 	}
-	tree, err := yamltext.Decode([]byte(text), yamltext.Options{MaxBytes: v1alpha1.MaxDefinitionBytes})
+	raw, err := readText(text, v1alpha1.MaxDefinitionBytes)
 	if err != nil {
 		r.errs = append(r.errs, field.Invalid(path, "", prefix+"the definition cannot be read: "+err.Error()))
-		return nil
-	}
-	raw, err := compactJSON(tree)
-	if err != nil {
-		r.errs = append(r.errs, field.Invalid(path, "", prefix+err.Error()))
 		return nil
 	}
 	errs := v1alpha1.ValidateDefinition(raw, path)
@@ -111,6 +110,27 @@ func (r *resolver) definition(w *v1alpha1.Workflow, path *field.Path) []byte {
 		return nil
 	}
 	return raw
+}
+
+// readText is the compact JSON of a text in YAML or JSON.
+func readText(text string, maxBytes int) ([]byte, error) {
+	tree, err := yamltext.Decode([]byte(text), yamltext.Options{MaxBytes: maxBytes})
+	if err != nil {
+		return nil, err
+	}
+	return compactJSON(tree)
+}
+
+// readPrompt reads a prompt. Whoever compiles the document judges what it holds.
+func (r *resolver) readPrompt(p *v1alpha1.Prompt, path *field.Path) {
+	entry := Entry{Field: path.String(), ConfigMap: p.ConfigMapRef.Name, Key: p.ConfigMapRef.Key, Holds: "the prompt, in YAML or JSON"}
+	out := Prompt{Name: p.Name}
+	if text, err := r.source(entry); err != nil {
+		r.errs = append(r.errs, referenceError(entry.Field, "%v", err))
+	} else if out.Content, err = readText(text, v1alpha1.MaxPromptBytes); err != nil {
+		r.errs = append(r.errs, field.Invalid(path, "", fmt.Sprintf("entry %q of ConfigMap %q: the prompt cannot be read: %v", entry.Key, entry.ConfigMap, err)))
+	}
+	r.prompts = append(r.prompts, out)
 }
 
 // readResources reads the documents that a definition names.

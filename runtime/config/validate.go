@@ -24,8 +24,13 @@ func (d *Document) validate() error {
 		Spec: v1alpha1.NexusAppSpec{
 			Environment: d.Environment, AcknowledgedRisks: d.AcknowledgedRisks, Auth: d.Auth, RateLimit: d.RateLimit,
 			Input: d.Input, Limits: d.Limits, Logging: d.Logging, Workflows: d.Workflows,
-			Redis: d.Redis, Egress: d.Egress, Trust: d.Trust, Secrets: d.Secrets, Events: d.Events,
+			Redis: d.Redis, Egress: d.Egress, Trust: d.Trust, Secrets: d.Secrets, Events: d.Events, PublicURL: d.PublicURL,
 		},
+	}
+	for _, p := range d.Prompts {
+		// The document does not say which ConfigMap held it.
+		ref := v1alpha1.ConfigMapKeyReference{Name: "document", Key: "content"}
+		app.Spec.Prompts = append(app.Spec.Prompts, v1alpha1.Prompt{Name: p.Name, ConfigMapRef: ref})
 	}
 	tree, err := asTree(app)
 	if err != nil {
@@ -60,8 +65,8 @@ func (d *Document) validate() error {
 	return joined(Problems(v1alpha1.Validate(defaulted)))
 }
 
-// checkTexts looks for everything that the workflows are made of: a document refers to
-// nothing outside of itself.
+// checkTexts looks for everything that the workflows and prompts are made of: a document
+// refers to nothing outside of itself.
 func (d *Document) checkTexts() error {
 	named := map[string]bool{}
 	for i := range d.Workflows {
@@ -71,6 +76,11 @@ func (d *Document) checkTexts() error {
 		}
 		for _, r := range findResources(w.Definition.Raw) {
 			named[r.name] = true
+		}
+	}
+	for i, p := range d.Prompts {
+		if len(p.Content) == 0 || len(p.Content) > v1alpha1.MaxPromptBytes {
+			return fmt.Errorf("prompts[%d]: the content of %s has %d bytes, 1 to %d fit: render the document again", i, show(p.Name), len(p.Content), v1alpha1.MaxPromptBytes)
 		}
 	}
 	for i, r := range d.Resources {

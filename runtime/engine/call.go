@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
@@ -62,6 +61,9 @@ type Call struct {
 	// IdempotencyKey is the key by which the caller makes the call only once; empty
 	// without one.
 	IdempotencyKey string
+	// Trace, unless nil, is told of the tasks of a Sync run, on the goroutines that run
+	// them.
+	Trace func(workflow.TaskEvent)
 
 	// Principal is who calls; nil when authentication is disabled or failed.
 	Principal *auth.Principal
@@ -79,10 +81,12 @@ type Call struct {
 	// Replayed says that the result is that of an earlier call with the same key.
 	Replayed bool
 
-	inputs any
-	claim  *execution.Claim
-	reason auth.Reason
-	denied string
+	// admitted says that the first steps were passed.
+	admitted bool
+	inputs   any
+	claim    *execution.Claim
+	reason   auth.Reason
+	denied   string
 	// asked says that the call has spent from what its caller may ask of executions.
 	asked   bool
 	entered bool
@@ -117,10 +121,6 @@ type Workflow struct {
 	trace     func(workflow.TaskEvent)
 	timeout   time.Duration
 	hasSchema bool
-}
-
-func (w *Workflow) exposes(channel v1alpha1.Channel) bool {
-	return slices.Contains(w.Expose, channel)
 }
 
 // Why a caller may not run a workflow; reasons of AccessDenied events.

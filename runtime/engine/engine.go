@@ -70,14 +70,22 @@ type Engine struct {
 	running, started atomic.Int64
 }
 
-// steps are what every execution passes, in this order. A step that refuses ends the
-// call, so whatever a later step costs is not spent on it; in particular, the body of
-// a refused caller is never read.
-var steps = [...]func(*Engine, context.Context, *Call) error{
+// A step is one of those that every execution passes, in the order of the two lists. A
+// step that refuses ends the call, so whatever a later step costs is not spent on it; in
+// particular, the body of a refused caller is never read where it holds nothing but the
+// inputs.
+type step func(*Engine, context.Context, *Call) error
+
+// admission are the steps that need nothing of the inputs.
+var admission = [...]step{
 	(*Engine).authenticate,
 	(*Engine).find,
 	(*Engine).limit,
 	(*Engine).authorize,
+}
+
+// executionSteps are those of a call that was admitted.
+var executionSteps = [...]step{
 	(*Engine).enter,
 	(*Engine).read,
 	(*Engine).check,
@@ -145,6 +153,31 @@ func (e *Engine) Client(remote string, forwardedFor []string) limit.Client {
 	return client
 }
 
+// Authenticate finds out who calls; whatever else a transport serves, it asks this first.
+// The error is a *fault.Error.
+func (e *Engine) Authenticate(ctx context.Context, c *Call) error {
+	if err := e.authenticate(ctx, c); err != nil {
+		return e.refuse(ctx, c, err)
+	}
+	return nil
+}
+
+// Admit is the first part of Execute, up to where it needs the inputs: for a transport
+// that knows the workflow before it reads them, and answers a refusal differently then.
+// Execute goes on from there. The error is a *fault.Error.
+func (e *Engine) Admit(ctx context.Context, c *Call) error {
+	if c.admitted {
+		return nil
+	}
+	for _, step := range admission {
+		if err := step(e, ctx, c); err != nil {
+			return e.refuse(ctx, c, err)
+		}
+	}
+	c.admitted = true
+	return nil
+}
+
 // Execute runs the workflow that the call names and fills in the call's results. The
 // error is a *fault.Error.
 func (e *Engine) Execute(ctx context.Context, c *Call) (err error) {
@@ -154,7 +187,10 @@ func (e *Engine) Execute(ctx context.Context, c *Call) (err error) {
 		}
 		e.leave(ctx, c)
 	}()
-	for _, step := range steps {
+	if err := e.Admit(ctx, c); err != nil {
+		return err
+	}
+	for _, step := range executionSteps {
 		if err := step(e, ctx, c); err != nil {
 			return e.refuse(ctx, c, err)
 		}
@@ -165,6 +201,10 @@ func (e *Engine) Execute(ctx context.Context, c *Call) (err error) {
 	return nil
 }
 
+// Release gives back what a call holds that is not going to be executed, such as the part
+// of the budget that its body takes.
+func (e *Engine) Release(ctx context.Context, c *Call) { e.leave(ctx, c) }
+
 // List returns the workflows that the caller may run on the call's channel.
 func (e *Engine) List(ctx context.Context, c *Call) ([]*Workflow, error) {
 	if err := e.authenticate(ctx, c); err != nil {
@@ -172,7 +212,7 @@ func (e *Engine) List(ctx context.Context, c *Call) ([]*Workflow, error) {
 	}
 	var list []*Workflow
 	for _, w := range e.workflows {
-		if w.exposes(c.Channel) && w.admits(c.Principal) == "" {
+		if w.Exposes(c.Channel) && w.admits(c.Principal) == "" {
 			list = append(list, w)
 		}
 	}

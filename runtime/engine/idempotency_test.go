@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -115,7 +116,7 @@ func TestIdempotentOverload(t *testing.T) {
 	for _, acted := range []bool{false, true} {
 		name := fmt.Sprint(acted)
 		c := keyed("echo", key, name, map[string]any{})
-		for _, step := range steps[:len(steps)-1] {
+		for _, step := range slices.Concat(admission[:], executionSteps[:len(executionSteps)-1]) {
 			if err := step(e, t.Context(), c); err != nil {
 				t.Fatal(err)
 			}

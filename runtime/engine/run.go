@@ -15,7 +15,7 @@ func (e *Engine) run(ctx context.Context, c *Call) error {
 		return e.start(ctx, c)
 	}
 	c.RunID = NewID()
-	o := workflow.Options{ID: c.RunID, Trace: c.Target.trace, Spawn: e.spawn(c.subject())}
+	o := workflow.Options{ID: c.RunID, Trace: c.trace(), Spawn: e.spawn(c.subject())}
 	var did action
 	if c.claim != nil {
 		o = did.watch(o)
@@ -29,6 +29,17 @@ func (e *Engine) run(ctx context.Context, c *Call) error {
 	e.recordRun(c.Target, c.Took, err)
 	e.conclude(ctx, c, err, did.done.Load())
 	return err
+}
+
+// trace tells of tasks whoever counts them, and whoever watches this call.
+func (c *Call) trace() func(workflow.TaskEvent) {
+	if c.Trace == nil {
+		return c.Target.trace
+	}
+	return func(event workflow.TaskEvent) {
+		c.Target.trace(event)
+		c.Trace(event)
+	}
 }
 
 // execute runs a workflow within its time.

@@ -14,7 +14,7 @@ import (
 // not exist there.
 func (e *Engine) find(_ context.Context, c *Call) error {
 	w, ok := e.byName[c.Workflow]
-	if !ok || !w.exposes(c.Channel) {
+	if !ok || !w.Exposes(c.Channel) {
 		return notFound()
 	}
 	c.Target = w

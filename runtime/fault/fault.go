@@ -30,10 +30,11 @@ const (
 	// another call with the same Idempotency-Key.
 	IdempotencyConflict Code = "idempotency_conflict"
 	IdempotencyMismatch Code = "idempotency_mismatch"
-	// NotFound is a URL that nothing serves, or an execution that is not the caller's; MethodNotAllowed and NotAcceptable are
-	// HTTP's own. They exist only where the channel is HTTP.
+	// NotFound is a URL that nothing serves, or an execution that is not the caller's. The
+	// others are HTTP's own, and exist only where the channel is HTTP.
 	NotFound         Code = "not_found"
 	MethodNotAllowed Code = "method_not_allowed"
+	NotAcceptable    Code = "not_acceptable"
 	UnsupportedMedia Code = "unsupported_media_type"
 )
 

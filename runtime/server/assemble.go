@@ -5,11 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/call"
+	"github.com/nexus-operator/nexus-operator/runtime/compile"
+	"github.com/nexus-operator/nexus-operator/runtime/config"
 	"github.com/nexus-operator/nexus-operator/runtime/egress"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/execution"
@@ -17,6 +20,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/openapi"
 	"github.com/nexus-operator/nexus-operator/runtime/redis"
 	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/mcp"
 	"github.com/nexus-operator/nexus-operator/runtime/transport/rest"
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
@@ -30,7 +34,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, log: log, started: time.Now(), redisTried: make(chan struct{}), told: map[string]auth.IssuerHealth{},
-		metrics: telemetry.NewMetrics(names, []string{string(v1alpha1.ChannelREST)}),
+		metrics: telemetry.NewMetrics(names, []string{string(v1alpha1.ChannelREST), string(v1alpha1.ChannelMCP)}),
 	}
 	// Everything that is missing is told at once.
 	if err := errors.Join(s.openRoots(), s.openKeys(), s.openSecrets(), s.openRedis()); err != nil {
@@ -149,7 +153,26 @@ func (s *Server) assemble(ctx context.Context, security *slog.Logger) error {
 		return err
 	}
 	s.metrics.WatchRuns(s.engine.Running, s.engine.Started)
-	s.handler, err = rest.New(ctx, s.engine, s.metrics, s, s.log)
+	if s.handler, err = rest.New(ctx, s.engine, s.metrics, s, s.log); err != nil {
+		return err
+	}
+	return s.assembleMCP(ctx)
+}
+
+// assembleMCP makes what serves MCP, where a workflow is.
+func (s *Server) assembleMCP(ctx context.Context) error {
+	doc := &s.options.Document
+	if !slices.ContainsFunc(doc.Workflows, func(w v1alpha1.Workflow) bool { return w.Exposes(v1alpha1.ChannelMCP) }) {
+		return nil
+	}
+	prompts, problems := compile.Prompts(doc)
+	if len(problems) > 0 {
+		return config.Join(problems)
+	}
+	var err error
+	s.mcp, err = mcp.New(ctx, mcp.Options{
+		Engine: s.engine, Document: doc, Prompts: prompts, Metrics: s.metrics, Health: s, Log: s.log, Version: s.options.Version,
+	})
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/redis"
 	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/mcp"
 )
 
 // Options are what a server is told besides the document.
@@ -33,8 +35,9 @@ type Options struct {
 	// SecretsDir and ConfigMapsDir hold a directory for each Secret or ConfigMap, with a
 	// file for each entry.
 	SecretsDir, ConfigMapsDir string
-	// APIAddr and AdminAddr are the addresses to listen on; port 0 is any free one.
-	APIAddr, AdminAddr string
+	// APIAddr, MCPAddr and AdminAddr are the addresses to listen on; port 0 is any free one.
+	// That of MCP is opened where a workflow is served over it.
+	APIAddr, MCPAddr, AdminAddr string
 	// DrainDelay is how long connections are still accepted after the context of Run
 	// ends: until then the endpoint may not have gone from every node.
 	DrainDelay time.Duration
@@ -65,8 +68,10 @@ type Server struct {
 	executions *execution.Manager
 	engine     *engine.Engine
 	handler    http.Handler
+	mcp        *mcp.Handler // nil where no workflow is served over it
 	started    time.Time
 	api        net.Listener
+	mcpPort    net.Listener
 	admin      net.Listener
 	keyCount   atomic.Int64
 	state      atomic.Int32
@@ -94,22 +99,54 @@ func (s *Server) Draining() bool { return s.state.Load() == draining }
 // Handler serves the API without a port.
 func (s *Server) Handler() http.Handler { return s.handler }
 
+// MCPHandler serves MCP without a port; it is nil where no workflow is served over it.
+func (s *Server) MCPHandler() http.Handler {
+	if s.mcp == nil {
+		return nil
+	}
+	return s.mcp
+}
+
 // Listen opens the ports.
 func (s *Server) Listen(ctx context.Context) error {
 	var lc net.ListenConfig
-	var err error
-	if s.api, err = lc.Listen(ctx, "tcp", s.options.APIAddr); err != nil {
-		return fmt.Errorf("opening the API port: %w: choose another --api-addr", err)
-	}
-	if s.admin, err = lc.Listen(ctx, "tcp", s.options.AdminAddr); err != nil {
-		_ = s.api.Close()
-		return fmt.Errorf("opening the admin port: %w: choose another --admin-addr", err)
+	var opened []net.Listener
+	for _, port := range []struct {
+		listener   *net.Listener
+		addr, what string
+		flag       string
+		wanted     bool
+	}{
+		{&s.api, s.options.APIAddr, "API", "--api-addr", true},
+		{&s.mcpPort, s.options.MCPAddr, "MCP", "--mcp-addr", s.mcp != nil},
+		{&s.admin, s.options.AdminAddr, "admin", "--admin-addr", true},
+	} {
+		if !port.wanted {
+			continue
+		}
+		l, err := lc.Listen(ctx, "tcp", port.addr)
+		if err != nil {
+			for _, l := range opened {
+				_ = l.Close()
+			}
+			return fmt.Errorf("opening the %s port: %w: choose another %s", port.what, err, port.flag)
+		}
+		*port.listener = l
+		opened = append(opened, l)
 	}
 	return nil
 }
 
 // APIAddr is the address of the API, once it is open.
 func (s *Server) APIAddr() string { return s.api.Addr().String() }
+
+// MCPAddr is the address of MCP, once it is open; empty where there is none.
+func (s *Server) MCPAddr() string {
+	if s.mcpPort == nil {
+		return ""
+	}
+	return s.mcpPort.Addr().String()
+}
 
 // AdminAddr is the address of the admin port, once it is open.
 func (s *Server) AdminAddr() string { return s.admin.Addr().String() }
@@ -118,39 +155,56 @@ func (s *Server) AdminAddr() string { return s.admin.Addr().String() }
 // requests are served for another DrainDelay, those in flight are finished, and what
 // does not finish in its time is cut off. The result is nil unless a port failed.
 func (s *Server) Run(ctx context.Context) error {
-	api := s.newHTTPServer(s.handler)
 	admin := s.newHTTPServer(s.adminHandler())
-	failed := make(chan error, 2)
+	ports := []port{{s.newHTTPServer(s.handler), s.api}}
+	if s.mcp != nil {
+		ports = append(ports, port{s.newHTTPServer(s.mcp), s.mcpPort})
+	}
+	failed := make(chan error, len(ports)+1)
 	var wg sync.WaitGroup
-	for _, port := range []struct {
-		server   *http.Server
-		listener net.Listener
-	}{{api, s.api}, {admin, s.admin}} {
+	for _, p := range append(slices.Clone(ports), port{admin, s.admin}) {
 		wg.Go(func() {
-			if err := port.server.Serve(port.listener); !errors.Is(err, http.ErrServerClosed) {
-				failed <- fmt.Errorf("serving %s: %w", port.listener.Addr(), err)
+			if err := p.server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serving %s: %w", p.listener.Addr(), err)
 			}
 		})
 	}
-	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
-	for _, follow := range s.background() {
-		wg.Go(func() { follow(watching) })
-	}
-	s.awaitRedis(ctx)
+	stop := s.Local(ctx)
 	s.state.Store(serving)
 	s.warnOfOpenDoor()
-	s.log.Info("Serving", "api", s.APIAddr(), "admin", s.AdminAddr(), "app", s.options.Document.Name,
+	s.log.Info("Serving", "api", s.APIAddr(), "mcp", s.MCPAddr(), "admin", s.AdminAddr(), "app", s.options.Document.Name,
 		"document", s.options.Hash, "workflows", len(s.options.Document.Workflows), "version", s.options.Version)
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	s.drain(api, err == nil) //nolint:contextcheck // the context of Run has ended: draining has a time of its own
-	stopWatching()
+	s.drain(ports, err == nil) //nolint:contextcheck // the context of Run has ended: draining has a time of its own
+	stop()
 	_ = admin.Close()
 	wg.Wait()
 	return err
+}
+
+// port is a server and where it listens.
+type port struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+// Local runs what goes on beside serving, until stop: for who has requests served by the
+// handlers, without a port. It returns once Redis was found, or found missing.
+func (s *Server) Local(ctx context.Context) (stop func()) {
+	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	for _, follow := range s.background() {
+		wg.Go(func() { follow(watching) })
+	}
+	s.awaitRedis(ctx)
+	return func() {
+		cancel()
+		wg.Wait()
+	}
 }
 
 // warnOfOpenDoor tells that others than the users of this machine can call, and that
@@ -162,11 +216,16 @@ func (s *Server) warnOfOpenDoor() {
 	}
 }
 
-// drain ends the API server without losing a request.
-func (s *Server) drain(api *http.Server, graceful bool) {
+// drain ends the servers without losing a request.
+func (s *Server) drain(ports []port, graceful bool) {
 	s.state.Store(draining)
+	if s.mcp != nil {
+		s.mcp.Drain()
+	}
 	if !graceful {
-		_ = api.Close()
+		for _, p := range ports {
+			_ = p.server.Close()
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()
 		s.executions.Drain(ctx)
@@ -179,10 +238,21 @@ func (s *Server) drain(api *http.Server, graceful bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.longestRun()+closeTime)
 	defer cancel()
-	if err := api.Shutdown(ctx); err != nil {
-		s.log.Warn("Cutting off requests that did not finish", "cause", err)
+	var wg sync.WaitGroup
+	for _, p := range ports {
+		wg.Go(func() {
+			if err := p.server.Shutdown(ctx); err != nil {
+				s.log.Warn("Cutting off requests that did not finish", "cause", err)
+			}
+		})
 	}
+	if s.mcp != nil {
+		s.mcp.Wait(ctx)
+	}
+	wg.Wait()
 	s.executions.Drain(ctx)
-	_ = api.Close()
+	for _, p := range ports {
+		_ = p.server.Close()
+	}
 	s.log.Info("Drained")
 }

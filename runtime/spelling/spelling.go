@@ -1,6 +1,12 @@
 // Package spelling compares words, to tell what a misspelt name may have been meant to be.
 package spelling
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // maxWord is the longest word, in bytes, that is compared: what is longer is no name.
 const maxWord = 64
 
@@ -31,3 +37,43 @@ func Distance(a, b string) int {
 	}
 	return current[len(b)]
 }
+
+// Suggest tells what may have been meant instead of a name: the nearest one that is
+// known, or all of them.
+func Suggest(name string, known []string) string {
+	switch near := Nearest(name, known); {
+	case near != "":
+		return fmt.Sprintf("did you mean %q?", near)
+	case len(known) == 0:
+		return "there are none"
+	}
+	list := strings.Join(known, ", ")
+	if len(list) > maxKnown {
+		list = strings.ToValidUTF8(list[:maxKnown], "") + "..."
+	}
+	return "known are " + list
+}
+
+// maxKnown bounds, in bytes, how many names a message lists.
+const maxKnown = 1 << 10
+
+// Nearest returns the known name that a misspelt one is closest to, empty when none is
+// close.
+func Nearest(name string, known []string) string {
+	best, least := "", max(1, len(name)/3)+1
+	for _, candidate := range slices.Sorted(slices.Values(known)) {
+		if strings.EqualFold(name, candidate) {
+			return candidate
+		}
+		if further(name, candidate, least) {
+			continue
+		}
+		if d := Distance(name, candidate); d < least {
+			best, least = candidate, d
+		}
+	}
+	return best
+}
+
+// further says that two words surely are so many edits apart.
+func further(a, b string, edits int) bool { return len(a)-len(b) >= edits || len(b)-len(a) >= edits }

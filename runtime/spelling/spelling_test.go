@@ -18,3 +18,21 @@ func TestDistance(t *testing.T) {
 		}
 	}
 }
+
+func TestSuggest(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		known []string
+		want  string
+	}{
+		{"tokem", []string{"password", "token"}, `did you mean "token"?`},
+		{"TOKEN", []string{"token"}, `did you mean "token"?`},
+		{"x", []string{"password", "token"}, "known are password, token"},
+		{"x", nil, "there are none"},
+		{"y", []string{strings.Repeat("x", 3000)}, "known are " + strings.Repeat("x", maxKnown) + "..."},
+	} {
+		if got := Suggest(c.name, c.known); got != c.want {
+			t.Errorf("%q among %.40q: got %.80s", c.name, c.known, got)
+		}
+	}
+}

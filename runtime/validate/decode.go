@@ -12,14 +12,18 @@ import (
 // []any or map[string]any: the types that jq works on, without loss of precision. An
 // empty body is not JSON. An error is a *fault.Error with code InvalidInput and one
 // Violation. The value does not share memory with body.
-func (r *Rules) Decode(body []byte) (any, error) {
+func (r *Rules) Decode(body []byte) (any, error) { return r.DecodeNested(body, 0) }
+
+// DecodeNested is Decode for a body in which the inputs are that many objects deep: what a
+// channel puts around them does not count to the depth that they may have.
+func (r *Rules) DecodeNested(body []byte, outer int) (any, error) {
 	// Strings of the value are parts of this one copy: one allocation, not one each.
 	text := string(body)
 	if !utf8.ValidString(text) {
 		return nil, notUTF8().fault()
 	}
 	d := readers.Get().(*reader)
-	d.rules, d.text, d.pos = r, text, 0
+	d.rules, d.text, d.pos, d.deepest = r, text, 0, MaxDepth+outer
 	value, f := d.document()
 	d.release()
 	if f != nil {
@@ -34,8 +38,10 @@ type reader struct {
 	rules *Rules
 	text  string
 	pos   int
-	keys  []string
-	items []any
+	// deepest is how many objects and lists may be inside of each other.
+	deepest int
+	keys    []string
+	items   []any
 }
 
 var readers = sync.Pool{New: func() any { return new(reader) }}
@@ -104,7 +110,7 @@ func (d *reader) value(depth int) (any, *failure) {
 		return d.checkedString()
 	case '{', '[':
 		switch {
-		case depth == MaxDepth:
+		case depth == d.deepest:
 			return nil, tooDeep()
 		case c == '{':
 			return d.object(depth + 1)

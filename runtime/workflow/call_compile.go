@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/nexus-operator/nexus-operator/runtime/spelling"
 )
 
 // call compiles a call task: of a protocol, or of one of use.functions.
@@ -241,7 +243,7 @@ func (c *compiler) functionCall(at pointer, name string, definition map[string]a
 	}
 	if _, defined := c.reusable["functions"][name]; !defined {
 		known := append([]string{"http", "mcp", "openapi"}, slices.Sorted(maps.Keys(c.reusable["functions"]))...)
-		c.problem(at.child("call"), "%q is neither a kind of call nor one of use.functions: %s", name, suggest(name, known))
+		c.problem(at.child("call"), "%q is neither a kind of call nor one of use.functions: %s", name, spelling.Suggest(name, known))
 		return nil
 	}
 	return &functionCall{function: c.function(at.child("call"), name), with: c.objectTemplate(at, definition, "with")}

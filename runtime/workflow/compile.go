@@ -192,7 +192,9 @@ func (c *compiler) document(p *Program) {
 	p.title, _ = c.text(at, document, "title", false)
 	p.summary, _ = c.text(at, document, "summary", false)
 	c.object(at, document, "tags")
-	c.object(at, document, "metadata")
+	if metadata, ok := c.object(at, document, "metadata"); ok {
+		p.hints = c.hints(at.child("metadata"), metadata)
+	}
 }
 
 // evaluate checks how expressions are to be read.

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/nexus-operator/nexus-operator/runtime/spelling"
 )
 
 // variableSyntax is a name of jq's, without the $.
@@ -201,7 +203,7 @@ func whatKind(definition map[string]any) string {
 		known = append(known, kind.keyword)
 	}
 	for _, key := range slices.Sorted(maps.Keys(definition)) {
-		if near := nearest(key, known); near != "" && !slices.Contains(commonFields, key) {
+		if near := spelling.Nearest(key, known); near != "" && !slices.Contains(commonFields, key) {
 			return "has no known task keyword: did you mean " + near + " instead of " + key + "?"
 		}
 	}

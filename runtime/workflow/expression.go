@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/itchyny/gojq"
+
+	"github.com/nexus-operator/nexus-operator/runtime/spelling"
 )
 
 // maxExpressionBytes bounds the text of one expression.
@@ -122,7 +124,7 @@ func compileError(err error, at site, variables []variable) error {
 			known = append(known, v.name)
 		}
 	}
-	return fmt.Errorf("the variable %s is not defined: %s", name, suggest(name, known))
+	return fmt.Errorf("the variable %s is not defined: %s", name, spelling.Suggest(name, known))
 }
 
 // makes says whether a query that has a direct form may make an array or an object.

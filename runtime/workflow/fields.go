@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -108,45 +107,10 @@ func (c *compiler) fields(at pointer, object map[string]any, f fieldSet) {
 		case key == "true", key == "false":
 			c.problem(at.child(key), "the field %q is what readers of YAML 1.1 make of an unquoted on, off, yes, no, y or n: put it in quotes, or use definitionText", key)
 		default:
-			c.problem(at.child(key), "the field %q does not exist: %s", key, suggest(key, f.supported))
+			c.problem(at.child(key), "the field %q does not exist: %s", key, spelling.Suggest(key, f.supported))
 		}
 	}
 }
-
-// suggest tells what may have been meant instead of a name.
-func suggest(name string, known []string) string {
-	switch near := nearest(name, known); {
-	case near != "":
-		return fmt.Sprintf("did you mean %q?", near)
-	case len(known) == 0:
-		return "there are none"
-	}
-	return "known are " + clip(strings.Join(known, ", "), maxKnown)
-}
-
-// maxKnown bounds, in bytes, how many names a message lists.
-const maxKnown = 1 << 10
-
-// nearest returns the known name that a misspelt one is closest to, empty when none
-// is close.
-func nearest(name string, known []string) string {
-	best, least := "", max(1, len(name)/3)+1
-	for _, candidate := range slices.Sorted(slices.Values(known)) {
-		if strings.EqualFold(name, candidate) {
-			return candidate
-		}
-		if further(name, candidate, least) {
-			continue
-		}
-		if d := spelling.Distance(name, candidate); d < least {
-			best, least = candidate, d
-		}
-	}
-	return best
-}
-
-// further says that two words surely are so many edits apart.
-func further(a, b string, edits int) bool { return len(a)-len(b) >= edits || len(b)-len(a) >= edits }
 
 // nameSyntax is the specification's syntax of names.
 var nameSyntax = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)

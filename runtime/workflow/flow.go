@@ -1,6 +1,10 @@
 package workflow
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/nexus-operator/nexus-operator/runtime/spelling"
+)
 
 // flowKind is where a run goes on after a task.
 type flowKind int
@@ -90,6 +94,6 @@ func (c *compiler) directive(at pointer, parent map[string]any, required bool) f
 		return flow{}
 	}
 	known := append([]string{"continue", "exit", "end"}, c.siblings...)
-	c.problem(at.child("then"), "there is no task %q in this list: %s", name, suggest(name, known))
+	c.problem(at.child("then"), "there is no task %q in this list: %s", name, spelling.Suggest(name, known))
 	return flow{}
 }

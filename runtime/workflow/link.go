@@ -1,6 +1,10 @@
 package workflow
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/nexus-operator/nexus-operator/runtime/spelling"
+)
 
 // maxDepth is how deep workflows may run one another.
 const maxDepth = 8
@@ -63,7 +67,7 @@ func (l *linker) link(c *compiler, s *subflow) {
 	switch {
 	case target == nil && l.partial:
 	case target == nil:
-		c.problem(ref.at.child("name"), "there is no workflow %q in this app: %s", ref.name, suggest(ref.name, l.names))
+		c.problem(ref.at.child("name"), "there is no workflow %q in this app: %s", ref.name, spelling.Suggest(ref.name, l.names))
 	case ref.namespace != target.namespace:
 		c.problem(ref.at.child("namespace"), "workflow %q has the namespace %q", ref.name, target.namespace)
 	case ref.version != target.version && ref.version != "latest":

@@ -34,6 +34,7 @@ func (p Problem) String() string {
 type Program struct {
 	name, namespace, version, title, summary string
 	hash                                     string
+	hints                                    Hints
 	// definition is the definition as expressions see it in $workflow.
 	definition map[string]any
 

@@ -3,6 +3,8 @@ package workflow
 import (
 	"maps"
 	"slices"
+
+	"github.com/nexus-operator/nexus-operator/runtime/spelling"
 )
 
 // useSections are the sections of use whose definitions are called by name.
@@ -52,7 +54,7 @@ func (c *compiler) use(definition map[string]any) {
 func (c *compiler) named(at pointer, section, name string) (any, bool) {
 	value, found := c.reusable[section][name]
 	if !found && !c.full() {
-		c.problem(at, "there is no %q in use.%s: %s", name, section, suggest(name, slices.Sorted(maps.Keys(c.reusable[section]))))
+		c.problem(at, "there is no %q in use.%s: %s", name, section, spelling.Suggest(name, slices.Sorted(maps.Keys(c.reusable[section]))))
 	}
 	c.usedNames[section+"/"+name] = true
 	return value, found
@@ -71,7 +73,7 @@ func (c *compiler) secret(at pointer, name string) {
 
 // perhaps adds what may have been meant to a message that says more besides.
 func perhaps(name string, known []string) string {
-	if near := nearest(name, known); near != "" {
+	if near := spelling.Nearest(name, known); near != "" {
 		return "; or did you mean " + near + "?"
 	}
 	return ""

@@ -139,7 +139,7 @@ func (f *files) app() string { return filepath.Join(f.dir, "app.yaml") }
 func (f *files) startOne(environment ...string) *replica {
 	f.t.Helper()
 	r := &replica{t: f.t, ended: make(chan struct{}), process: exec.Command(binary, "serve", "-f", f.app(), "--secrets-dir", f.dir, "--configmaps-dir", f.dir,
-		"--api-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--drain-delay", "0s")}
+		"--api-addr", "127.0.0.1:0", "--mcp-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--drain-delay", "0s")}
 	r.process.Env = append(os.Environ(), environment...)
 	log, err := r.process.StderrPipe()
 	if err != nil {

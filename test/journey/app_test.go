@@ -209,7 +209,7 @@ func serveWith(t *testing.T, text string, keys *keyring, o server.Options) *app 
 		o.SecretsDir, configMaps = keys.root, keys.entry
 	}
 	o.Document, o.Hash = renderWith(t, text, o.Document.Cluster, configMaps)
-	o.APIAddr, o.AdminAddr, o.Output, o.Version = "127.0.0.1:0", "127.0.0.1:0", a.log, "test"
+	o.APIAddr, o.MCPAddr, o.AdminAddr, o.Output, o.Version = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", a.log, "test"
 	s, err := server.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -139,12 +139,12 @@ func TestRoutes(t *testing.T) {
 		"/api/quote/x?count=%zz":            {http.StatusBadRequest, "invalid_input"},
 		"/api/quote/x/y":                    {http.StatusNotFound, "not_found"},
 		"/api/quote/":                       {http.StatusNotFound, "not_found"},
-		"/openapi.json":                     {http.StatusNotFound, "not_found"},
+		"/docs":                             {http.StatusNotFound, "not_found"},
 		"/workflows/quote/execute":          {http.StatusMethodNotAllowed, "method_not_allowed"},
 	} {
 		got := a.send(http.MethodGet, path, "", "X-API-Key", key)
 		a.wantProblem(got, want.status, want.code)
-		if allow := got.header.Get("Allow"); (want.status == http.StatusMethodNotAllowed) != (allow == "POST") {
+		if allow := got.header.Get("Allow"); (want.status == http.StatusMethodNotAllowed) != (allow == "POST, OPTIONS") {
 			t.Errorf("GET %s: Allow is %q", path, allow)
 		}
 	}

@@ -267,6 +267,7 @@ spec:
 // testMaximal creates the largest app that the limits allow: it has to fit into what
 // the API server takes, and its CEL rules into their budget at run time.
 func (s *server) testMaximal(t *testing.T) {
+	_, beside := Split(t, Good(t)["full"])
 	app, problems := config.ReadManifest(Good(t)["full"])
 	if len(problems) > 0 {
 		t.Fatal(lines(problems))
@@ -278,13 +279,21 @@ func (s *server) testMaximal(t *testing.T) {
 		w := *template.DeepCopy()
 		w.Name = strings.Repeat("w", 60) + string([]byte{'0' + byte(i/10), '0' + byte(i%10)})
 		w.Definition.Raw = []byte(`{"document":{"dsl":"1.0.3","namespace":"a","name":"` + w.Name + `","version":"1.0.0"},"do":[{"a":{"set":{"text":"` + strings.Repeat("x", 1700) + `"}}}]}`)
+		w.MCP.ToolName = strings.Repeat("t", 65) + w.Name
+		w.MCP.Resource.URI = "a:" + w.Name + strings.Repeat("r", 440)
 		w.Routes = nil
 		for j := range 16 {
 			w.Routes = append(w.Routes, v1alpha1.Route{Method: "GET", Path: "/api/" + w.Name + "/" + strings.Repeat("r", 180) + string([]byte{'a' + byte(j)})})
 		}
 		app.Spec.Workflows = append(app.Spec.Workflows, w)
 	}
-	if said := judge(app, Beside{}); said != "" {
+	prompt := app.Spec.Prompts[0]
+	app.Spec.Prompts = nil
+	for i := range 64 {
+		prompt.Name = strings.Repeat("p", 126) + string([]byte{'0' + byte(i/10), '0' + byte(i%10)})
+		app.Spec.Prompts = append(app.Spec.Prompts, prompt)
+	}
+	if said := judge(app, beside); said != "" {
 		t.Fatalf("the maximal app is not valid:\n%.2000s", said)
 	}
 	body, err := json.Marshal(app)

@@ -12,18 +12,18 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/nexus-operator/nexus-operator/runtime/transport/cli"
 )
 
 // version is set when the binary is built.
 var version = "dev"
 
-// Exit codes, the same for every command; see the error table in docs/spec/nexusapp.md.
+// Exit codes, the same for every command.
 const (
-	exitFailure = 1
-	exitUsage   = 2
-	exitDenied  = 3
-	exitLimited = 4
-	exitInvalid = 5
+	exitFailure = cli.ExitFailure
+	exitUsage   = cli.ExitUsage
+	exitInvalid = cli.ExitInvalid
 )
 
 // exitError ends the program with a code. Its message has one line for each problem.
@@ -54,13 +54,27 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if !began {
 		err = &exitError{exitUsage, fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())}
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		_, _ = fmt.Fprintln(errOut, "nexus: "+line)
-	}
+	report(errOut, cmd, err)
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.code
 	}
+	if e, ok := errors.AsType[*cli.Error](err); ok {
+		return e.Exit
+	}
 	return exitFailure
+}
+
+// report tells of an error: in sentences, or as the problem object of the server that
+// refused, where the command was told to print JSON.
+func report(errOut io.Writer, cmd *cobra.Command, err error) {
+	output := cmd.Flags().Lookup("output")
+	if e, ok := errors.AsType[*cli.Error](err); ok && e.Problem != nil && output != nil && output.Changed && output.Value.String() == string(cli.JSON) {
+		_ = cli.WriteProblem(errOut, e.Problem) // there is nowhere else to tell
+		return
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		_, _ = fmt.Fprintln(errOut, "nexus: "+line)
+	}
 }
 
 // newRoot sets began once a command begins: an error before that is one of usage.
@@ -90,10 +104,11 @@ func newRoot(began *bool) *cobra.Command {
 	// Not cobra's own flag: its template would link text/template, because of which the
 	// linker keeps every method, and the program grows by half.
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
-	root.AddCommand(newServe(), newRun(), newValidate(), newGraph(), newKeys(), newHealth(), &cobra.Command{
-		Use: "version", Short: "Print the version", Args: noArguments,
-		RunE: printVersion,
-	})
+	root.AddCommand(newList(), newInfo(), newRun(), newStatus(), newCancel(), newMCP(), newConfig(),
+		newServe(), newValidate(), newVerify(), newGraph(), newKeys(), newHealth(), &cobra.Command{
+			Use: "version", Short: "Print the version", Args: noArguments,
+			RunE: printVersion,
+		})
 	return root
 }
 

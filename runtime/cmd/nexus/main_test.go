@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/cli"
 )
 
 const good = `apiVersion: nexus.dev/v1alpha1
@@ -32,6 +34,14 @@ spec:
       document: {dsl: "1.0.3", namespace: team-a, name: echo, version: 1.0.0}
       do: [{reply: {set: {all: "${ . }"}}}]
 `
+
+// TestMain keeps the tests apart from who runs them: from their contexts and credentials.
+func TestMain(m *testing.M) {
+	if err := errors.Join(os.Setenv(cli.ConfigVariable, "/does/not/exist"), os.Setenv(cli.TokenVariable, "")); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // nexus runs a command.
 func nexus(t *testing.T, in string, args ...string) (code int, out, errOut string) {
@@ -183,7 +193,7 @@ func TestServeRefuses(t *testing.T) {
 		{"unknown field", []string{"--config", write(t, "c", doc(`"nonsense": 1, `+same))}, exitFailure, []string{"nonsense"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, _, errOut := nexus(t, "", append([]string{"serve", "--api-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"}, c.args...)...)
+			code, _, errOut := nexus(t, "", append([]string{"serve", "--api-addr", "127.0.0.1:0", "--mcp-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"}, c.args...)...)
 			if code != c.code {
 				t.Errorf("exit code %d, want %d", code, c.code)
 			}
@@ -212,7 +222,7 @@ func TestServe(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out, done := make(lines, 100), make(chan int)
 	go func() {
-		done <- run(ctx, []string{"serve", "-f", write(t, "app.yaml", good), "--secrets-dir", dir, "--api-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--drain-delay", "0"}, nil, os.Stdout, out)
+		done <- run(ctx, []string{"serve", "-f", write(t, "app.yaml", good), "--secrets-dir", dir, "--api-addr", "127.0.0.1:0", "--mcp-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--drain-delay", "0"}, nil, os.Stdout, out)
 	}()
 	var serving struct{ API, Admin, Document string }
 	for serving.API == "" {
@@ -237,7 +247,7 @@ func TestServe(t *testing.T) {
 	if code, text, errOut := nexus(t, "", append(called, "--token-file", write(t, "key", key))...); code != 0 || !strings.Contains(text, `"a": 1`) {
 		t.Errorf("run: %d %s %s", code, text, errOut)
 	}
-	if code, _, errOut := nexus(t, "", called...); code != exitDenied || !strings.Contains(errOut, "unauthenticated") || !strings.Contains(errOut, "--token-file") {
+	if code, _, errOut := nexus(t, "", called...); code != cli.ExitDenied || !strings.Contains(errOut, "unauthenticated") || !strings.Contains(errOut, "--token-file") {
 		t.Errorf("run without a credential: %d %s", code, errOut)
 	}
 	if code, text, errOut := nexus(t, "", "health", "--url", "http://"+serving.Admin+"/readyz"); code != 0 || !strings.Contains(text, serving.Document) {

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/nexus-operator/nexus-operator/runtime/transport/cli"
 )
 
 // answering is a server that answers every request alike and remembers the last.
@@ -17,6 +19,12 @@ func answering(t *testing.T, status int, header map[string]string, body string) 
 		raw, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
+		}
+		if r.Method == http.MethodGet { // asked for a schema
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"code":"workflow_not_found","detail":"no"}`)
+			return
 		}
 		*got, *sent = *r, string(raw)
 		for name, value := range header {
@@ -49,7 +57,7 @@ func TestRun(t *testing.T) {
 	if got.Method != http.MethodPost || got.URL.Path != "/workflows/quote/execute" || got.Header.Get("Authorization") != "Bearer abc.def" || got.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%s %s with %v", got.Method, got.URL, got.Header)
 	}
-	want := `{"inputs":{"age":7,"customer":"c-1","empty":"","id":"7","items":[{"n":1.50}],"text":"a=b c","vip":true}}`
+	want := `{"inputs":{"items":[{"n": 1.50}],"customer":"c-1","age":7,"id":"7","vip":true,"text":"a=b c","empty":""}}`
 	if *sent != want {
 		t.Errorf("sent %s, want %s", *sent, want)
 	}
@@ -77,12 +85,12 @@ func TestRunRefused(t *testing.T) {
 		code   int
 		want   []string
 	}{
-		{401, problem, `{"code":"unauthenticated","detail":"no","requestId":"r-1"}`, exitDenied, []string{"nexus: unauthenticated: no (401, request r-1)\n", "nexus:   no credential was sent: give --token-file"}},
+		{401, problem, `{"code":"unauthenticated","detail":"no","requestId":"r-1"}`, cli.ExitDenied, []string{"nexus: unauthenticated: no (401, request r-1)\n", "nexus:   no credential was sent: give --token-file"}},
 		{401, nil, `<html>`, exitFailure, []string{"answers 401 Unauthorized: no credential was sent: give --token-file"}},
-		{403, problem, `{"code":"forbidden","detail":"no"}`, exitDenied, []string{"forbidden"}},
+		{403, problem, `{"code":"forbidden","detail":"no"}`, cli.ExitDenied, []string{"forbidden"}},
 		{403, problem, `{"code":"https_required","detail":"no"}`, exitFailure, []string{"https_required"}},
 		{404, problem, `{"code":"workflow_not_found","detail":"no"}`, exitUsage, []string{"workflow_not_found"}},
-		{429, problem, `{"code":"rate_limited","detail":"no"}`, exitLimited, []string{"rate_limited", "nexus:   try again in 3 s\n"}},
+		{429, problem, `{"code":"rate_limited","detail":"no"}`, cli.ExitLimited, []string{"rate_limited", "nexus:   try again in 3 s\n"}},
 		{400, problem, `{"code":"invalid_input","detail":"a\u001b[2Jb\nc"}`, exitInvalid, []string{"invalid_input: a[2Jbc ("}},
 		{422, problem, `{"code":"schema_violation","detail":"no","violations":[{"pointer":"/a","message":"is no number"}]}`, exitInvalid, []string{"nexus:   /a: is no number\n"}},
 		{422, problem, `{"code":"schema_violation","detail":"no","violations":[{"pointer":"","message":"has an unknown field"}]}`, exitInvalid, []string{"nexus:   at the root: has an unknown field\n"}},
@@ -110,7 +118,7 @@ func TestRunRefused(t *testing.T) {
 func TestRunRefusedWithToken(t *testing.T) {
 	s, _, _ := answering(t, http.StatusUnauthorized, map[string]string{"Content-Type": "application/problem+json"}, `{"code":"unauthenticated","detail":"no"}`)
 	code, _, errOut := nexus(t, "", "run", "quote", "--server", s.URL, "--ca-file", ca(t, s), "--token-file", write(t, "token", "abc"))
-	if code != exitDenied || strings.Contains(errOut, "--token-file") {
+	if code != cli.ExitDenied || strings.Contains(errOut, "--token-file") {
 		t.Errorf("exit code %d: %s", code, errOut)
 	}
 }
@@ -123,7 +131,7 @@ func TestRunUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		{"", []string{"quote"}, exitUsage, `"server" not set: see 'nexus run --help'`},
+		{"", []string{"quote"}, exitUsage, "say which app: --server URL, -f FILE, or a context"},
 		{"", []string{"--server", s.URL}, exitUsage, "name one workflow: see 'nexus run --help'\n"},
 		{"", []string{"a", "b", "--server", s.URL}, exitUsage, "name one workflow"},
 		{"", []string{"quote", "--server", "shop.example.com"}, exitUsage, "https://shop.example.com"},
@@ -138,6 +146,16 @@ func TestRunUsage(t *testing.T) {
 		{"", []string{"quote", "--server", s.URL, "--token-file", write(t, "token", "\n")}, exitUsage, "one token"},
 		{"", []string{"quote", "--server", s.URL, "--ca-file", write(t, "ca.crt", "nothing")}, exitUsage, "no PEM certificate"},
 		{"", []string{"quote", "--server", s.URL}, exitFailure, "calling the server"}, // its certificate is not trusted
+		{"", []string{"quote", "--server", s.URL, "--token", "hush"}, exitUsage, "--token-file FILE, set NEXUS_TOKEN"},
+		{"hush", []string{"quote", "--server", s.URL, "--token", "-", "--input-file", "-"}, exitUsage, "named twice"},
+		{"", []string{"quote", "--server", s.URL, "-f", "-"}, exitUsage, "none of the others can be"},
+		{"", []string{"quote", "--server", s.URL, "--token", "-", "--token-file", "x"}, exitUsage, "none of the others can be"},
+		{"", []string{"quote", "--server", "http://shop.example.com", "--token-file", write(t, "token", "hush")}, exitUsage, "--insecure-http"},
+		{"", []string{"quote", "--server", s.URL, "--mode", "later"}, exitUsage, "use sync, async or stream"},
+		{"", []string{"quote", "--server", s.URL, "--output", "xml"}, exitUsage, "use table, json or yaml: see 'nexus run --help'"},
+		{"", []string{"quote", "--server", s.URL, "--timeout", "-1s"}, exitUsage, "--timeout -1s is negative"},
+		{"", []string{"quote", "--context", "nowhere"}, exitUsage, "there is no context \"nowhere\""},
+		{"", []string{"quote", "-f", write(t, "app.yaml", good), "--mode", "async"}, exitUsage, "without a server the run would end with this command"},
 	} {
 		code, out, errOut := nexus(t, c.in, append([]string{"run"}, c.args...)...)
 		if code != c.code || out != "" || !strings.Contains(errOut, c.want) || strings.Contains(errOut, "hush") {

@@ -18,11 +18,11 @@ import (
 )
 
 type serveFlags struct {
-	manifest, document, hash   string
-	secretsDir, configMapsDir  string
-	clusterIssuer, clusterKeys string
-	apiAddr, adminAddr         string
-	drainDelay                 time.Duration
+	manifest, document, hash    string
+	secretsDir, configMapsDir   string
+	clusterIssuer, clusterKeys  string
+	apiAddr, mcpAddr, adminAddr string
+	drainDelay                  time.Duration
 }
 
 func newServe() *cobra.Command {
@@ -47,6 +47,7 @@ func newServe() *cobra.Command {
 	flags.StringVar(&f.clusterIssuer, "cluster-issuer", "", "for the issuer kubernetes of a manifest: the issuer that 'kubectl get --raw /.well-known/openid-configuration' names")
 	flags.StringVar(&f.clusterKeys, "cluster-keys", "", "for the issuer kubernetes of a manifest: a file with what 'kubectl get --raw /openid/v1/jwks' prints")
 	flags.StringVar(&f.apiAddr, "api-addr", ":8000", "address of the API")
+	flags.StringVar(&f.mcpAddr, "mcp-addr", ":3001", "address of MCP, where a workflow is served over it")
 	flags.StringVar(&f.adminAddr, "admin-addr", ":9090", "address of probes, metrics and status")
 	flags.DurationVar(&f.drainDelay, "drain-delay", 5*time.Second, "how long requests are still taken after the signal to end")
 	cmd.MarkFlagsOneRequired("filename", "config")
@@ -72,7 +73,8 @@ func serve(ctx context.Context, f serveFlags, in io.Reader, log io.Writer) error
 	}
 	server.TuneMemory(memory)
 	s, err := server.New(ctx, server.Options{
-		Document: doc, Hash: hash, SecretsDir: f.secretsDir, ConfigMapsDir: f.configMapsDir, APIAddr: f.apiAddr, AdminAddr: f.adminAddr,
+		Document: doc, Hash: hash, SecretsDir: f.secretsDir, ConfigMapsDir: f.configMapsDir, APIAddr: f.apiAddr,
+		MCPAddr: f.mcpAddr, AdminAddr: f.adminAddr,
 		DrainDelay: f.drainDelay, MemoryLimit: memory, Output: log, Version: version,
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/apidoc"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
@@ -47,6 +48,12 @@ type api struct {
 }
 
 func open(t *testing.T) *api {
+	t.Helper()
+	return openWith(t, func(*Options) {})
+}
+
+// openWith opens it with other options.
+func openWith(t *testing.T, change func(*Options)) *api {
 	t.Helper()
 	root := t.TempDir()
 	if err := os.Mkdir(filepath.Join(root, "keys"), 0o700); err != nil {
@@ -82,7 +89,9 @@ func open(t *testing.T) *api {
 		w.Definition.Raw = []byte(`{"document":{"dsl":"1.0.3","namespace":"t","name":"` + name + `","version":"1.0.0"},"do":` + definitions[name] + `}`)
 		doc.Workflows = append(doc.Workflows, w)
 	}
-	doc.Workflows[0].Routes = []v1alpha1.Route{{Method: http.MethodPost, Path: "/api/echo"}}
+	doc.Workflows[0].Routes = []v1alpha1.Route{
+		{Method: http.MethodPost, Path: "/api/echo"}, {Method: http.MethodGet, Path: "/api/echo"}, {Method: http.MethodGet, Path: "/api/echo/{id}"},
+	}
 	log := slog.New(slog.DiscardHandler)
 	metrics := telemetry.NewMetrics([]string{"echo", "longest", "longer", "steps", "large", "raises"}, []string{"REST"})
 	local := limit.NewMemory(time.Now())
@@ -95,7 +104,9 @@ func open(t *testing.T) *api {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := New(t.Context(), e, metrics, healthy{}, log)
+	o := Options{Engine: e, Metrics: metrics, Health: healthy{}, Log: log, App: apidoc.App{Name: doc.Name, Auth: doc.Auth}}
+	change(&o)
+	handler, err := NewHandler(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

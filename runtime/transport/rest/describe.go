@@ -47,10 +47,21 @@ func newEntry(w *engine.Workflow, metrics *telemetry.Metrics) (*entry, error) {
 	return e, nil
 }
 
-// index serves GET /.
+// index serves GET /. A browser is shown the page for people, where there is one.
 func (x *exchange) index() error {
+	if x.handler.docs {
+		x.w.Header()["Vary"] = []string{"Accept"}
+		if prefersPage(x.r.Header["Accept"]) {
+			x.redirect(http.StatusFound, "docs")
+			return nil
+		}
+	}
 	b := jsontext.AppendString(append(x.out[:0], `{"name":`...), x.handler.engine.Name())
-	return x.writeList(append(b, `,"health":"/health","workflows":[`...), "]}\n")
+	b = append(b, `,"health":"/health","openapi":"/openapi.json"`...)
+	if x.handler.docs {
+		b = append(b, `,"docs":"/docs"`...)
+	}
+	return x.writeList(append(b, `,"workflows":[`...), "]}\n")
 }
 
 // list serves GET /workflows.

@@ -2,13 +2,10 @@ package rest
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
-	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/wire"
 )
 
 // idempotencyKey reads the header of that name
@@ -99,7 +96,7 @@ func (x *exchange) executions() error {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = x.appendExecution(b, list[i])
+		b = wire.AppendExecution(b, list[i])
 	}
 	b = append(b, "]}\n"...)
 	x.out = b
@@ -108,7 +105,7 @@ func (x *exchange) executions() error {
 }
 
 func (x *exchange) writeExecution(status int, e execution.Execution) error {
-	x.out = append(x.appendExecution(x.out[:0], e), '\n')
+	x.out = append(wire.AppendExecution(x.out[:0], e), '\n')
 	if err := x.afford(x.out); err != nil {
 		return err
 	}
@@ -117,44 +114,4 @@ func (x *exchange) writeExecution(status int, e execution.Execution) error {
 	}
 	x.write(status, jsonType, x.out)
 	return nil
-}
-
-// appendExecution appends how an execution stands, with the members of a run's envelope.
-func (x *exchange) appendExecution(b []byte, e execution.Execution) []byte {
-	b = jsontext.AppendString(append(b, `{"run_id":`...), e.ID)
-	b = jsontext.AppendString(append(b, `,"workflow_id":`...), e.Workflow)
-	b = jsontext.AppendString(append(b, `,"version":`...), e.Version)
-	b = jsontext.AppendString(append(b, `,"mode":`...), string(e.Mode))
-	b = jsontext.AppendString(append(b, `,"status":`...), strings.ToLower(string(e.Status)))
-	b = jsontext.AppendString(append(b, `,"created_at":`...), e.Created.UTC().Format(time.RFC3339Nano))
-	if e.Status == execution.Running {
-		if e.CancelRequested {
-			b = append(b, `,"cancel_requested":true`...)
-		}
-		return append(b, '}')
-	}
-	b = jsontext.AppendString(append(b, `,"finished_at":`...), e.Finished.UTC().Format(time.RFC3339Nano))
-	b = append(b, `,"execution_time":`...)
-	b = strconv.AppendFloat(b, e.Took.Round(time.Microsecond).Seconds(), 'f', -1, 64)
-	if e.Output != nil {
-		b = append(append(b, `,"outputs":`...), e.Output...)
-	}
-	if e.Failure != nil {
-		b = x.appendFailure(append(b, `,"problem":`...), e)
-	}
-	return append(b, '}')
-}
-
-// appendFailure appends why an execution failed, as the problem document of a call that
-// fails so.
-func (x *exchange) appendFailure(b []byte, e execution.Execution) []byte {
-	h, status := headOf(e.Failure.Code, e.Failure.Status)
-	b = strconv.AppendInt(append(b, h.before...), int64(status), 10)
-	b = jsontext.AppendString(append(b, `,"detail":`...), e.Failure.Detail)
-	b = jsontext.AppendString(append(b, `,"instance":`...), "/executions/"+e.ID)
-	b = append(b, h.code...)
-	if e.Failure.Problem != nil {
-		b = append(append(b, `,"error":`...), e.Failure.Problem...)
-	}
-	return append(b, '}')
 }

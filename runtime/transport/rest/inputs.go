@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"io"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -15,6 +17,12 @@ func (x *exchange) Inputs(c *engine.Call) (any, error) {
 	if c.IdempotencyKey, err = idempotencyKey(x.r.Header["Idempotency-Key"]); err != nil {
 		return nil, err
 	}
+	if !x.asRoute && x.r.URL.RawQuery != "" {
+		return nil, x.unknownQuery()
+	}
+	if x.asRoute && x.hasUnreadableBody() {
+		return nil, malformed("", "GET takes no body: send the inputs in the URL's query")
+	}
 	value, err := x.decodeBody(c)
 	if err != nil {
 		return nil, err
@@ -25,6 +33,32 @@ func (x *exchange) Inputs(c *engine.Call) (any, error) {
 	inputs, mode, err := envelopeInputs(value)
 	c.Mode = mode
 	return inputs, err
+}
+
+// maxNamed is how much of a parameter's name an error repeats, in bytes.
+const maxNamed = 64
+
+// unknownQuery refuses a query where the body says everything, rather than ignore it.
+func (x *exchange) unknownQuery() error {
+	name, _, _ := strings.Cut(x.r.URL.RawQuery, "&")
+	name, _, _ = strings.Cut(name, "=")
+	if decoded, err := url.QueryUnescape(name); err == nil {
+		name = decoded
+	}
+	if len(name) > maxNamed {
+		name = strings.ToValidUTF8(name[:maxNamed], "") + "..."
+	}
+	return fault.New(fault.InvalidInput, `the URL has the parameter %q, and a query is not read here: send {"inputs": {...}, "mode": "sync"} in the body`, name)
+}
+
+// hasUnreadableBody says whether a GET came with a body, which nothing would read.
+func (x *exchange) hasUnreadableBody() bool {
+	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead || x.r.ContentLength == 0 {
+		return false
+	}
+	var first [1]byte
+	n, _ := io.ReadFull(x.r.Body, first[:]) // a body that breaks off is as good as none
+	return n > 0
 }
 
 // decodeBody reads the body, if there is one, under the input rules. No body is no
@@ -44,7 +78,10 @@ func (x *exchange) decodeBody(c *engine.Call) (any, error) {
 	if len(body) == 0 {
 		return nil, nil
 	}
-	return x.handler.engine.Rules().Decode(body)
+	if x.asRoute {
+		return x.handler.engine.Rules().Decode(body)
+	}
+	return x.handler.engine.Rules().DecodeNested(body, 1) // the inputs are a member of the body
 }
 
 // isJSON says whether a Content-Type is JSON, or absent; JSON is always UTF-8.

@@ -7,13 +7,13 @@ import (
 
 // stalled is a connection whose reader takes his time.
 type stalled struct {
-	wire
+	line
 	reading func()
 }
 
 func (s *stalled) Write(p []byte) (int, error) {
 	s.reading()
-	return s.wire.Write(p)
+	return s.line.Write(p)
 }
 
 // TestLargeReply: while a large reply is read it counts among the bodies in flight, and
@@ -29,7 +29,7 @@ func TestLargeReply(t *testing.T) {
 		{http.MethodPost, "/workflows/large/execute", execute, ""}, {http.MethodGet, at, "", ""}, {http.MethodGet, at, "", events},
 	} {
 		most := int64(0)
-		w := &stalled{wire: wire{header: http.Header{}}, reading: func() { most = max(most, all-bodies.Free()) }}
+		w := &stalled{line: line{header: http.Header{}}, reading: func() { most = max(most, all-bodies.Free()) }}
 		a.handler.ServeHTTP(w, a.request(t.Context(), c.method, c.path, c.body, "Accept", c.accept))
 		if size := int64(w.text.Len()); w.status != http.StatusOK || size < 100_000 || most < size/2 || bodies.Free() != all {
 			t.Errorf("%s %s: %d with %d bytes, of which %d counted, %d afterwards", c.method, c.path, w.status, size, most, all-bodies.Free())

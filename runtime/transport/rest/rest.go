@@ -8,15 +8,16 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/apidoc"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/wire"
 )
 
 // Health tells the handler how the process is.
@@ -28,18 +29,38 @@ type Health interface {
 	Draining() bool
 }
 
+// Options are what a handler works with.
+type Options struct {
+	Engine  *engine.Engine
+	Metrics *telemetry.Metrics
+	Health  Health
+	Log     *slog.Logger
+	// App is what the description of the API says of the app.
+	App apidoc.App
+	// ResourceMetadata is the URL at which OAuth clients learn where to get a token (RFC
+	// 9728); empty when there is none.
+	ResourceMetadata string
+	// Docs says whether there is a page for people at /docs. It is for Development.
+	Docs bool
+}
+
 // Handler serves the REST API of an app.
 type Handler struct {
-	engine    *engine.Engine
-	metrics   *telemetry.Metrics
-	health    Health
-	log       *slog.Logger
-	routes    router
-	entries   map[string]*entry
-	none      *entry
-	challenge [2][]string
-	exchanges sync.Pool
-	debug     bool
+	engine       *engine.Engine
+	metrics      *telemetry.Metrics
+	health       Health
+	log          *slog.Logger
+	routes       router
+	entries      map[string]*entry
+	none         *entry
+	challenge    [2][]string
+	exchanges    sync.Pool
+	debug        bool
+	descriptions descriptions
+	docs         bool
+	// ending ends when streams are to end, which EndStreams says.
+	ending     context.Context
+	endStreams context.CancelFunc
 }
 
 // entry is what of a workflow's replies never changes.
@@ -54,17 +75,26 @@ type entry struct {
 	summary      []byte
 }
 
-// New returns the handler of an engine's workflows.
+// New returns a handler that describes its app by the name alone.
 func New(ctx context.Context, e *engine.Engine, metrics *telemetry.Metrics, health Health, log *slog.Logger) (*Handler, error) {
+	return NewHandler(ctx, Options{Engine: e, Metrics: metrics, Health: health, Log: log, App: apidoc.App{Name: e.Name()}})
+}
+
+// NewHandler returns the handler of an engine's workflows.
+func NewHandler(ctx context.Context, o Options) (*Handler, error) {
 	h := &Handler{
-		engine: e, metrics: metrics, health: health, log: log,
-		entries: map[string]*entry{}, none: &entry{metrics: metrics.Requests(string(v1alpha1.ChannelREST), "")},
-		challenge: challenges(e.Name()),
-		debug:     log.Enabled(ctx, slog.LevelDebug),
+		engine: o.Engine, metrics: o.Metrics, health: o.Health, log: o.Log,
+		entries: map[string]*entry{}, none: &entry{metrics: o.Metrics.Requests(string(v1alpha1.ChannelREST), "")},
+		challenge:    challenges(o.App.Name, o.ResourceMetadata),
+		debug:        o.Log.Enabled(ctx, slog.LevelDebug),
+		descriptions: descriptions{app: o.App},
+		docs:         o.Docs,
 	}
+	// A handler outlives the context that it is made in.
+	h.ending, h.endStreams = context.WithCancel(context.WithoutCancel(ctx))
 	h.exchanges.New = func() any { return &exchange{handler: h} }
-	for _, w := range e.Workflows() {
-		entry, err := newEntry(w, metrics)
+	for _, w := range o.Engine.Workflows() {
+		entry, err := newEntry(w, o.Metrics)
 		if err != nil {
 			return nil, err
 		}
@@ -73,24 +103,34 @@ func New(ctx context.Context, e *engine.Engine, metrics *telemetry.Metrics, heal
 	return h, h.addRoutes()
 }
 
+// EndStreams ends the streams of those who only follow an execution, so that a server can
+// shut down: they can go on elsewhere, or later. A stream whose request started the
+// execution ends with it, like any request in flight.
+func (h *Handler) EndStreams() { h.endStreams() }
+
 // addRoutes is the table of what is served.
 func (h *Handler) addRoutes() error {
 	for _, r := range []struct {
 		method, path string
 		serve        endpoint
+		offers       offer
 	}{
-		{http.MethodGet, "/", (*exchange).index},
-		{http.MethodGet, "/health", (*exchange).healthy},
-		{http.MethodGet, "/workflows", (*exchange).list},
-		{http.MethodGet, "/workflows/{name}", (*exchange).describe},
-		{http.MethodPost, "/workflows/{name}/execute", (*exchange).execute},
-		{http.MethodGet, "/executions", (*exchange).executions},
-		{http.MethodGet, "/executions/{id}", (*exchange).execution},
-		{http.MethodDelete, "/executions/{id}", (*exchange).cancelExecution},
+		{http.MethodGet, "/", (*exchange).index, offersPage},
+		{http.MethodGet, "/health", (*exchange).healthy, offersAnyway},
+		{http.MethodGet, "/openapi.json", (*exchange).openapi, offersJSON},
+		{http.MethodGet, "/workflows", (*exchange).list, offersJSON},
+		{http.MethodGet, "/workflows/{name}", (*exchange).describe, offersJSON},
+		{http.MethodPost, "/workflows/{name}/execute", (*exchange).execute, offersEvents},
+		{http.MethodGet, "/executions", (*exchange).executions, offersJSON},
+		{http.MethodGet, "/executions/{id}", (*exchange).execution, offersEvents},
+		{http.MethodDelete, "/executions/{id}", (*exchange).cancelExecution, offersEvents},
 	} {
-		if err := h.routes.add(r.method, r.path, target{serve: r.serve}); err != nil {
+		if err := h.routes.add(r.method, r.path, target{serve: r.serve, offers: r.offers}); err != nil {
 			return err
 		}
+	}
+	if err := h.addDocs(); err != nil {
+		return err
 	}
 	for _, w := range h.engine.Workflows() {
 		for _, r := range w.Routes {
@@ -160,8 +200,11 @@ func (x *exchange) serve() (err error) {
 	if err := x.find(); err != nil {
 		return err
 	}
-	if holdsKey(x.r.URL.RawQuery) {
+	if auth.InQuery(x.r.URL.RawQuery) {
 		return fault.New(fault.InvalidInput, "an API key stands in the URL, where logs and histories keep it: revoke that key, and send keys in a header")
+	}
+	if accept := x.r.Header["Accept"]; len(accept) > 0 && !x.target.offers.suits(accept, x.handler.docs) {
+		return fault.New(fault.NotAcceptable, "the reply is application/json, which the header Accept excludes: add it there, or leave the header out")
 	}
 	return x.target.serve(x)
 }
@@ -176,7 +219,7 @@ func (x *exchange) begin(w http.ResponseWriter, r *http.Request) {
 		Client:      x.handler.engine.Client(r.RemoteAddr, r.Header["X-Forwarded-For"]),
 		Source:      x,
 	}
-	x.call.RequestID = x.requestID()
+	x.call.RequestID = wire.RequestID(x.call.Client, r.Header["X-Request-Id"])
 	x.idHeader[0] = x.call.RequestID
 	header := w.Header()
 	header["X-Request-Id"] = x.idHeader[:]
@@ -195,30 +238,6 @@ var (
 	jsonType        = []string{"application/json"}
 	problemType     = []string{"application/problem+json"}
 )
-
-// requestID believes a trusted proxy and else makes a new one, so that a caller cannot
-// write into the logs or pass as another request.
-func (x *exchange) requestID() string {
-	if x.call.Client.PeerTrusted {
-		if id := x.r.Header["X-Request-Id"]; len(id) == 1 && isID(id[0]) {
-			return id[0]
-		}
-	}
-	return engine.NewID()
-}
-
-func isID(s string) bool {
-	const most = 128
-	if s == "" || len(s) > most {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
-}
 
 // end counts the request.
 func (x *exchange) end(code fault.Code) {
@@ -242,17 +261,4 @@ func (x *exchange) release() {
 	x.w, x.r, x.entry, x.call, x.target = nil, nil, nil, engine.Call{}, target{}
 	x.vars.clear()
 	x.handler.exchanges.Put(x)
-}
-
-// holdsKey says whether a query holds an API key.
-func holdsKey(query string) bool {
-	if !strings.Contains(query, "nxs_") {
-		return false
-	}
-	for part := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == '=' || r == ';' || r == '+' }) {
-		if auth.LooksLikeKey(part) {
-			return true
-		}
-	}
-	return false
 }

@@ -31,6 +31,7 @@ type node struct {
 type target struct {
 	serve    endpoint
 	workflow *engine.Workflow
+	offers   offer
 }
 
 // variables are the values of a path's variables, in order, with their names.
@@ -85,7 +86,8 @@ func (r *router) add(method, path string, t target) error {
 }
 
 // find resolves the request's target and variables; HEAD is served as GET. For a path
-// that is served for other methods only it notes which.
+// that is served for other methods only it notes which. One with a slash too many leads
+// to the one without.
 func (x *exchange) find() error {
 	routes, method := &x.handler.routes, x.r.Method
 	if method == http.MethodHead {
@@ -101,10 +103,44 @@ func (x *exchange) find() error {
 		x.target, x.vars.names = n.target, n.names
 		return x.vars.decode(escaped)
 	}
-	if x.allow = strings.Join(routes.allowed(path, &x.vars), ", "); x.allow != "" {
+	if x.allow = routes.allowed(path, &x.vars); x.allow != "" {
+		if method == http.MethodOptions {
+			x.target = target{serve: (*exchange).options, offers: offersAnyway}
+			return nil
+		}
 		return fault.New(fault.MethodNotAllowed, "this path is served for %s", x.allow)
 	}
+	if without, ok := strings.CutSuffix(path, "/"); ok && without != "/" && routes.match(method, without, &x.vars) != nil {
+		x.target = target{serve: (*exchange).withoutSlash, offers: offersAnyway}
+		return nil
+	}
 	return fault.New(fault.NotFound, "nothing is served at this path: GET /workflows lists what is")
+}
+
+// options serves OPTIONS of any path.
+func (x *exchange) options() error {
+	x.w.Header()["Allow"] = []string{x.allow}
+	x.wrote = true
+	x.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// withoutSlash leads to the path without the slash at its end. A redirect relative to the
+// request is right behind a proxy that cuts off a part of the path, too.
+func (x *exchange) withoutSlash() error {
+	path := strings.TrimSuffix(x.r.URL.EscapedPath(), "/")
+	location := "../" + path[strings.LastIndexByte(path, '/')+1:]
+	if x.r.URL.RawQuery != "" {
+		location += "?" + x.r.URL.RawQuery
+	}
+	x.redirect(http.StatusPermanentRedirect, location)
+	return nil
+}
+
+func (x *exchange) redirect(status int, location string) {
+	x.w.Header()["Location"] = []string{location}
+	x.wrote = true
+	x.w.WriteHeader(status)
 }
 
 func (r *router) match(method, path string, v *variables) *node {
@@ -145,8 +181,9 @@ func (n *node) end(rest string, more bool, v *variables) *node {
 	return n
 }
 
-// allowed are the methods that serve a path.
-func (r *router) allowed(path string, v *variables) []string {
+// allowed lists the methods that serve a path, as the header Allow does; it is empty where
+// none does.
+func (r *router) allowed(path string, v *variables) string {
 	var methods []string
 	for _, m := range r.names {
 		if r.match(m, path, v) == nil {
@@ -157,7 +194,10 @@ func (r *router) allowed(path string, v *variables) []string {
 			methods = append(methods, http.MethodHead)
 		}
 	}
-	return methods
+	if methods == nil {
+		return ""
+	}
+	return strings.Join(append(methods, http.MethodOptions), ", ")
 }
 
 // decode undoes the escapes of the values.

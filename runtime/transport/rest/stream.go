@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/wire"
 )
 
 // heartbeat is how often a stream without events says that it is alive, so that proxies
@@ -19,23 +18,6 @@ import (
 const heartbeat = 15 * time.Second
 
 var eventStream = []string{"text/event-stream"}
-
-// acceptsEvents says whether a caller asks for a stream of events. Who takes anything
-// gets JSON.
-func acceptsEvents(accept []string) bool {
-	for _, value := range accept {
-		for media := range strings.SplitSeq(value, ",") {
-			name, parameters, err := mime.ParseMediaType(media)
-			if quality, err := strconv.ParseFloat(parameters["q"], 64); err == nil && quality == 0 {
-				continue
-			}
-			if err == nil && name == eventStream[0] {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 // lastEventID is the event after which a stream goes on: 0 for all of it.
 func lastEventID(values []string) (int, error) {
@@ -75,9 +57,17 @@ func (x *exchange) stream(id string, after int) error {
 	return nil
 }
 
+// errEnding is why the context of a stream ends when the server does.
+var errEnding = errors.New("the server shuts down")
+
 // sendEvents sends events until there are no more, or nobody takes them.
 func (x *exchange) sendEvents(follower *execution.Follower, id string) {
-	ctx, control := x.r.Context(), http.NewResponseController(x.w)
+	ctx, cancel := context.WithCancelCause(x.r.Context())
+	defer cancel(nil)
+	if x.call.Execution.ID == "" { // else it ends with the execution
+		defer context.AfterFunc(x.handler.ending, func() { cancel(errEnding) })()
+	}
+	control := http.NewResponseController(x.w)
 	checked := x.call.Start
 	for over := false; !over; {
 		events, err := next(ctx, follower)
@@ -87,10 +77,10 @@ func (x *exchange) sendEvents(follower *execution.Follower, id string) {
 				return
 			}
 		}
-		switch {
-		case errors.Is(err, io.EOF), ctx.Err() != nil:
+		switch ending := errors.Is(context.Cause(ctx), errEnding); {
+		case errors.Is(err, io.EOF), ctx.Err() != nil && !ending:
 			return
-		case err != nil:
+		case err != nil || ending:
 			over = true
 			x.out = append(x.out, ": the stream breaks off here; go on with Last-Event-ID\n\n"...)
 		case len(events) == 0:
@@ -148,9 +138,9 @@ func (x *exchange) appendEvent(b []byte, id string, event execution.Event) ([]by
 		b = append(b, event.Data...)
 	case event.Type == execution.EventStart:
 		e.Status, e.CancelRequested = execution.Running, false // as it was then
-		b = x.appendExecution(b, e)
+		b = wire.AppendExecution(b, e)
 	default:
-		b = x.appendExecution(b, e)
+		b = wire.AppendExecution(b, e)
 	}
 	return append(b, "\n\n"...), nil
 }

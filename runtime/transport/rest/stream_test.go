@@ -24,8 +24,8 @@ func (a *api) serve(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// wire is a connection: it takes what is flushed, and nothing once it is broken.
-type wire struct {
+// line is a connection: it takes what is flushed, and nothing once it is broken.
+type line struct {
 	mu     sync.Mutex
 	header http.Header
 	status int
@@ -33,11 +33,11 @@ type wire struct {
 	broken bool
 }
 
-func (w *wire) Header() http.Header    { return w.header }
-func (w *wire) WriteHeader(status int) { w.status = status }
-func (w *wire) Flush()                 {}
+func (w *line) Header() http.Header    { return w.header }
+func (w *line) WriteHeader(status int) { w.status = status }
+func (w *line) Flush()                 {}
 
-func (w *wire) Write(p []byte) (int, error) {
+func (w *line) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.broken {
@@ -46,7 +46,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	return w.text.Write(p)
 }
 
-func (w *wire) String() string {
+func (w *line) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.text.String()
@@ -141,7 +141,7 @@ func TestStreamFails(t *testing.T) {
 func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := open(t)
-		w := &wire{header: http.Header{}}
+		w := &line{header: http.Header{}}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -165,16 +165,16 @@ func TestHeartbeat(t *testing.T) {
 
 // TestStreamWithoutListener: a stream ends with its connection, and the execution does not.
 func TestStreamWithoutListener(t *testing.T) {
-	for name, breakOff := range map[string]func(*wire, context.CancelFunc){
-		"gone":        func(_ *wire, cancel context.CancelFunc) { cancel() },
-		"broken pipe": func(w *wire, _ context.CancelFunc) { w.mu.Lock(); w.broken = true; w.mu.Unlock() },
+	for name, breakOff := range map[string]func(*line, context.CancelFunc){
+		"gone":        func(_ *line, cancel context.CancelFunc) { cancel() },
+		"broken pipe": func(w *line, _ context.CancelFunc) { w.mu.Lock(); w.broken = true; w.mu.Unlock() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := open(t)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				w := &wire{header: http.Header{}}
+				w := &line{header: http.Header{}}
 				done := make(chan time.Time)
 				go func() {
 					a.handler.ServeHTTP(w, a.request(ctx, http.MethodPost, "/workflows/longer/execute", `{"mode":"stream"}`))
@@ -197,12 +197,45 @@ func TestStreamWithoutListener(t *testing.T) {
 	}
 }
 
+// TestEndStreams: who only follows an execution does not hold up a shutdown, and can go on
+// elsewhere. Who started it by the same request is told how it ended.
+func TestEndStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := open(t)
+		at := a.start("longer")
+		serve := func(method, path, body string) (*line, chan time.Time) {
+			w, done := &line{header: http.Header{}}, make(chan time.Time, 1)
+			go func() {
+				a.handler.ServeHTTP(w, a.request(t.Context(), method, path, body, "Accept", "text/event-stream"))
+				done <- time.Now()
+			}()
+			return w, done
+		}
+		follower, followed := serve(http.MethodGet, at, "")
+		starter, ended := serve(http.MethodPost, "/workflows/longer/execute", `{"mode":"stream"}`)
+		synctest.Wait()
+		began := time.Now()
+		a.handler.EndStreams()
+		if took := (<-followed).Sub(began); took > 0 || !strings.HasSuffix(follower.String(), ": the stream breaks off here; go on with Last-Event-ID\n\n") {
+			t.Errorf("the follower was let go after %v: %s", took, follower)
+		}
+		if took := (<-ended).Sub(began); took < time.Minute || !strings.Contains(starter.String(), "event: complete\n") {
+			t.Errorf("the starter was let go after %v: %s", took, starter)
+		}
+		late, done := serve(http.MethodGet, at, "")
+		<-done
+		if !strings.Contains(late.String(), "event: start\n") {
+			t.Errorf("who came late was told nothing of what was: %s", late)
+		}
+	})
+}
+
 // TestStreamEndsWithCredential: a caller whose credential ends is told no more.
 func TestStreamEndsWithCredential(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := open(t)
 		follow := func(key string) (time.Duration, string) {
-			began, w := time.Now(), &wire{header: http.Header{}}
+			began, w := time.Now(), &line{header: http.Header{}}
 			r := a.request(t.Context(), http.MethodPost, "/workflows/longest/execute", `{"mode":"stream"}`)
 			r.Header.Set("X-Api-Key", key)
 			a.handler.ServeHTTP(w, r)

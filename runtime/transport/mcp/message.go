@@ -1,0 +1,212 @@
+package mcp
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/nexus-operator/nexus-operator/runtime/engine"
+	"github.com/nexus-operator/nexus-operator/runtime/execution"
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/validate"
+)
+
+// statelessRevision is the first revision of the protocol without a handshake, in which
+// each request says what it needs.
+const statelessRevision = "2026-07-28"
+
+// The methods that are looked at here.
+const (
+	methodCallTool     = "tools/call"
+	methodReadResource = "resources/read"
+	methodSubscribe    = "resources/subscribe"
+	methodListen       = "subscriptions/listen"
+	methodInitialize   = "initialize"
+	methodCancelled    = "notifications/cancelled"
+)
+
+// Members of _meta that are the protocol's, and ours.
+const (
+	metaProgressToken  = "progressToken"
+	metaLogLevel       = "io.modelcontextprotocol/logLevel"
+	metaMode           = "nexus.dev/mode"
+	metaIdempotencyKey = "nexus.dev/idempotencyKey"
+	metaProblem        = "nexus.dev/problem"
+	metaExecution      = "nexus.dev/execution"
+)
+
+// envelopeDepth is how deep in a message the inputs are: the message, its params, their
+// arguments.
+const envelopeDepth = 2
+
+// message is one JSON-RPC message, as far as it is looked at here.
+type message struct {
+	// revision is what the HTTP header says; empty for a WebSocket.
+	revision string
+	// id is that of a request; nil for a notification. known says that it was read.
+	id     any
+	known  bool
+	method string
+	// code is the JSON-RPC code of what is no message; 0 of what is one.
+	code int64
+	// name is that of the tool, or the URI of the resource.
+	name string
+	// cancels is the id of the request that the message ends.
+	cancels   any
+	arguments map[string]any
+	// progressToken is nil where nobody asked for progress.
+	progressToken any
+	logLevel      string
+	// metaRevision is what _meta says of the revision; capabilities that it has those of the
+	// client. odd says that there is more in the message than is looked at here.
+	metaRevision   string
+	capabilities   bool
+	odd            bool
+	mode           engine.Mode
+	idempotencyKey string
+	// problem is what is wrong with the params.
+	problem error
+}
+
+// decode reads a message under the input rules. The error is a *fault.Error.
+func (m *message) decode(rules *validate.Rules, text []byte) error {
+	tree, err := rules.DecodeNested(text, envelopeDepth)
+	if err != nil {
+		m.recoverID(text)
+		return err
+	}
+	if _, ok := tree.([]any); ok {
+		return m.noMessage("messages in a list are not taken, since each has limits of its own: send one message at a time")
+	}
+	object, _ := tree.(map[string]any)
+	switch id := object["id"].(type) {
+	case string, int:
+		m.id, m.known = id, true
+	default:
+		if _, there := object["id"]; there {
+			return m.noMessage("the id of a message is a text or an integer of at most 64 bits: send another")
+		}
+	}
+	m.method, _ = object["method"].(string)
+	_, result := object["result"]
+	_, failed := object["error"]
+	if object["jsonrpc"] != "2.0" || m.method == "" && !result && !failed {
+		return m.noMessage(`a message is a JSON-RPC object: {"jsonrpc": "2.0", "id": 1, "method": ..., "params": {...}}`)
+	}
+	m.odd = len(object) != 4 // jsonrpc, id, method, params
+	m.decodeParams(object["params"])
+	return nil
+}
+
+// noMessage refuses what is JSON and no message.
+func (m *message) noMessage(why string) error {
+	m.code = jsonrpc.CodeInvalidRequest
+	return fault.New(fault.InvalidInput, "%s", why)
+}
+
+// recoverID finds the id of a message that the rules refuse, so that the client knows which
+// of its requests that was.
+func (m *message) recoverID(text []byte) {
+	var head struct {
+		ID     json.RawMessage `json:"id"`
+		Method string          `json:"method"`
+	}
+	if json.Unmarshal(text, &head) != nil {
+		return
+	}
+	m.method = head.Method
+	var word string
+	var number int
+	switch {
+	case json.Unmarshal(head.ID, &word) == nil && !bytes.Equal(head.ID, []byte("null")):
+		m.id, m.known = word, true
+	case json.Unmarshal(head.ID, &number) == nil && !bytes.Equal(head.ID, []byte("null")):
+		m.id, m.known = number, true
+	}
+}
+
+// decodeParams reads what is looked at here of the params. What is wrong with them is kept
+// for who needs them.
+func (m *message) decodeParams(value any) {
+	params, ok := value.(map[string]any)
+	if !ok {
+		if m.method == methodCallTool {
+			m.problem = badParam("", `must be an object: {"name": ..., "arguments": {...}}`)
+		}
+		return
+	}
+	meta, isMeta := params["_meta"].(map[string]any)
+	if isMeta {
+		m.decodeMeta(meta)
+	}
+	for name := range params {
+		m.odd = m.odd || name != "name" && name != "arguments" && (name != "_meta" || !isMeta)
+	}
+	switch m.method {
+	case methodCallTool:
+		m.name = m.text(params, "name")
+		m.decodeArguments(params["arguments"])
+	case methodCancelled:
+		m.cancels = params["requestId"]
+	case methodReadResource, methodSubscribe:
+		m.name, _ = params["uri"].(string)
+	}
+}
+
+func (m *message) text(params map[string]any, key string) string {
+	text, ok := params[key].(string)
+	if !ok {
+		m.problem = badParam("/"+key, "must be a text")
+	}
+	return text
+}
+
+// decodeArguments takes the inputs of a tool, every one of them and under its name.
+func (m *message) decodeArguments(value any) {
+	arguments, ok := value.(map[string]any)
+	if !ok && value != nil {
+		m.problem = badParam("/arguments", "must be an object whose members are the inputs")
+	}
+	if arguments == nil {
+		arguments = map[string]any{}
+	}
+	m.arguments = arguments
+}
+
+// modes are the values of metaMode.
+var modes = map[string]engine.Mode{"sync": engine.Sync, "async": engine.Async}
+
+func (m *message) decodeMeta(meta map[string]any) {
+	m.progressToken = meta[metaProgressToken]
+	m.logLevel, _ = meta[metaLogLevel].(string)
+	m.metaRevision, _ = meta[sdk.MetaKeyProtocolVersion].(string)
+	_, m.capabilities = meta[sdk.MetaKeyClientCapabilities].(map[string]any)
+	if value, there := meta[metaMode]; there && m.method == methodCallTool {
+		name, _ := value.(string)
+		mode, ok := modes[name]
+		if !ok {
+			m.problem = badParam("/_meta/nexus.dev~1mode", `must be "sync" or "async"`)
+		}
+		m.mode = mode
+	}
+	if value, there := meta[metaIdempotencyKey]; there && m.method == methodCallTool {
+		key, ok := value.(string)
+		if m.idempotencyKey = key; !ok {
+			m.problem = badParam("/_meta/nexus.dev~1idempotencyKey", "must be a text")
+		} else if err := execution.CheckIdempotencyKey(key); err != nil {
+			m.problem = err
+		}
+	}
+}
+
+func badParam(pointer, text string) error {
+	f := fault.New(fault.InvalidInput, "%s", fmt.Sprintf("the message at /params%s: %s", pointer, text))
+	f.Violations = []fault.Violation{{Pointer: "/params" + pointer, Message: text}}
+	return f
+}
+
+// listens says whether the message asks for a stream that stays open.
+func (m *message) listens() bool { return m.method == methodListen }

@@ -1,0 +1,243 @@
+package mcp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/coder/websocket"
+	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/nexus-operator/nexus-operator/runtime/engine"
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
+)
+
+// maxInFlight is how many requests of one connection are under way at once.
+const maxInFlight = 64
+
+// socket is a WebSocket as the SDK's connection. Every message that comes passes the same
+// checks as one that is posted.
+type socket struct {
+	handler *Handler
+	conn    *websocket.Conn
+	// first is the exchange of the upgrade, with the credential.
+	first *exchange
+	// alive ends, and gone is closed, when the connection is over.
+	alive  context.Context //nolint:containedctx // the SDK hands its handlers another one
+	cancel context.CancelFunc
+	gone   chan struct{}
+	once   sync.Once
+
+	mu       sync.Mutex
+	inFlight map[jsonrpc.ID]*exchange
+	draining bool
+	// idle is closed when nothing is in flight any more.
+	idle chan struct{}
+}
+
+func newSocket(first *exchange, conn *websocket.Conn) *socket {
+	alive, cancel := context.WithCancel(first.alive)
+	return &socket{
+		handler: first.handler, conn: conn, first: first, alive: alive, cancel: cancel, gone: make(chan struct{}),
+		inFlight: map[jsonrpc.ID]*exchange{}, idle: make(chan struct{}),
+	}
+}
+
+// Connect implements sdk.Transport.
+func (s *socket) Connect(context.Context) (sdk.Connection, error) { return s, nil }
+
+// SupportsProtocolVersion implements sdk.ProtocolVersionSupporter: a connection with a
+// handshake has the revisions with one.
+func (s *socket) SupportsProtocolVersion(version string) bool { return version < statelessRevision }
+
+// SessionID implements sdk.Connection.
+func (s *socket) SessionID() string { return "" }
+
+// Close implements sdk.Connection.
+func (s *socket) Close() error {
+	s.close(websocket.StatusNormalClosure, "")
+	return nil
+}
+
+func (s *socket) close(status websocket.StatusCode, reason string) {
+	s.once.Do(func() {
+		close(s.gone)
+		s.cancel()
+		_ = s.conn.Close(status, reason) // the client may have gone away
+	})
+}
+
+// Read implements sdk.Connection. What is refused is answered here, and the next message
+// is read.
+func (s *socket) Read(ctx context.Context) (jsonrpc.Message, error) {
+	for {
+		kind, r, err := s.conn.Reader(ctx)
+		if err != nil {
+			s.close(websocket.StatusNormalClosure, "")
+			return nil, io.EOF
+		}
+		if kind != websocket.MessageText {
+			s.close(websocket.StatusUnsupportedData, "a message is JSON: send it as text")
+			return nil, io.EOF
+		}
+		x := s.next()
+		m, err := s.accept(ctx, x, r)
+		if err == nil {
+			return m, nil
+		}
+		f := fault.As(err)
+		s.answer(ctx, x, f)
+		switch f.Code {
+		case fault.BodyTooLarge: // the rest of the message is not read
+			s.close(websocket.StatusMessageTooBig, "the message is too large")
+			return nil, io.EOF
+		case fault.Unauthenticated:
+			s.close(websocket.StatusPolicyViolation, "the credential is not accepted any more: connect with one that is in force")
+			return nil, io.EOF
+		default:
+		}
+	}
+}
+
+// accept reads a message and has the engine judge it. The error is a *fault.Error.
+func (s *socket) accept(ctx context.Context, x *exchange, r io.Reader) (jsonrpc.Message, error) {
+	var err error
+	if x.body, err = s.handler.engine.ReadBody(&x.call, r, -1, nil); err != nil {
+		return nil, err
+	}
+	if err := x.message.decode(s.handler.engine.Rules(), x.body); err != nil {
+		return nil, err
+	}
+	if !s.handler.engine.StillAccepted(ctx, &x.call, x.call.Start) {
+		x.call.Principal = nil
+		if err := s.handler.engine.Authenticate(ctx, &x.call); err != nil {
+			return nil, err
+		}
+	}
+	m, err := jsonrpc.DecodeMessage(x.body)
+	if err != nil {
+		return nil, fault.New(fault.InvalidInput, "the message is none of JSON-RPC: %v", err)
+	}
+	request, ok := m.(*jsonrpc.Request)
+	if !ok {
+		s.pass(x)
+		return m, nil
+	}
+	request.Extra = &sdk.RequestExtra{TokenInfo: &sdkauth.TokenInfo{Extra: map[string]any{extraKey: x}}}
+	if !request.IsCall() {
+		s.pass(x)
+		return m, nil
+	}
+	if x.message.listens() {
+		return nil, fault.New(fault.InvalidInput, "this is no request of the revisions that a WebSocket has")
+	}
+	if err := s.enter(request.ID, x); err != nil {
+		return nil, err
+	}
+	if err := x.admit(ctx); err != nil {
+		s.leave(request.ID)
+		return nil, err
+	}
+	return m, nil
+}
+
+// pass counts a message that nobody answers.
+func (s *socket) pass(x *exchange) {
+	x.release()
+	x.end(x.code())
+}
+
+// enter takes down a request that is under way.
+func (s *socket) enter(id jsonrpc.ID, x *exchange) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.draining:
+		return draining()
+	case s.inFlight[id] != nil:
+		return fault.New(fault.InvalidInput, "a request with this id is under way: give each its own")
+	case len(s.inFlight) >= maxInFlight:
+		f := fault.New(fault.Overloaded, "too many requests of this connection are under way: await some of them")
+		f.RetryAfter = retrySoon
+		return f
+	}
+	s.inFlight[id] = x
+	return nil
+}
+
+// leave forgets a request.
+func (s *socket) leave(id jsonrpc.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inFlight[id] == nil {
+		return
+	}
+	delete(s.inFlight, id)
+	if s.draining && len(s.inFlight) == 0 {
+		close(s.idle)
+	}
+}
+
+// answer tells what became of a message that did not get as far as the SDK.
+func (s *socket) answer(ctx context.Context, x *exchange, f *fault.Error) {
+	x.release()
+	x.end(f.Code)
+	if f.Code == engine.Canceled {
+		return
+	}
+	s.write(ctx, x.appendError(nil, x.asError(f)))
+}
+
+// Write implements sdk.Connection.
+func (s *socket) Write(ctx context.Context, m jsonrpc.Message) error {
+	text, err := jsonrpc.EncodeMessage(m)
+	if err != nil {
+		return err
+	}
+	response, ok := m.(*jsonrpc.Response)
+	if !ok {
+		return s.send(ctx, text)
+	}
+	x := s.of(response.ID)
+	if x == nil {
+		return s.send(ctx, text)
+	}
+	defer func() {
+		s.leave(response.ID)
+		x.release()
+		x.missed()
+		x.end(x.code())
+	}()
+	if x.outcome == engine.Canceled {
+		return nil // who cancels a request waits for no answer to it
+	}
+	return s.send(ctx, text)
+}
+
+// of is the exchange of a request that is under way.
+func (s *socket) of(id jsonrpc.ID) *exchange {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inFlight[id]
+}
+
+func (s *socket) send(ctx context.Context, text []byte) error {
+	if !s.write(ctx, text) {
+		return errors.New("the client does not take the answer")
+	}
+	return nil
+}
+
+// write sends a message within its time. A client that does not take it is cut off.
+func (s *socket) write(ctx context.Context, text []byte) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	if s.conn.Write(ctx, websocket.MessageText, text) != nil {
+		s.close(websocket.StatusGoingAway, "")
+		return false
+	}
+	return true
+}
