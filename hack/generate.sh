@@ -19,6 +19,8 @@ if ! log=$("$crd_ref_docs" --source-path=api/v1alpha1 --config=hack/tools/crd-re
 	exit 1
 fi
 
+go run ./hack/clidocs >docs/cli-reference.md
+
 # The chart reads the CRD and the rules of both roles from its own folder: a chart cannot reach outside it.
 mkdir -p "$chart/files"
 cp config/crd/bases/nexus.dev_nexusapps.yaml "$chart/files/"

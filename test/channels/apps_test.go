@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"time"
@@ -232,6 +233,11 @@ func (a *app) furnishShop(s *services) error {
 			return err
 		}
 	}
+	for _, c := range channels {
+		if err := a.key("later-"+c.name, none); err != nil {
+			return err
+		}
+	}
 	for path, text := range map[[3]string]string{
 		{"configmaps", "authority", "ca.crt"}: string(s.issuer.CA()),
 		{"secrets", "issuer", "key.pem"}:      string(s.fixed.PEM()),
@@ -264,7 +270,7 @@ func (a *app) signTokens(s *services) {
 	discovered, fixed := s.issuer.URL, fixedIssuer
 	hour := int64(time.Hour / time.Second)
 	now := time.Now().Unix()
-	for name, token := range map[string]string{
+	maps.Copy(a.credentials, map[string]string{
 		"jwt":            s.fixed.Sign(claims(fixed, nil)),
 		"jwt-discovered": s.signer.Sign(claims(discovered, nil)),
 		"jwt-buyer":      s.fixed.Sign(claims(fixed, map[string]any{"roles": []string{"buyer"}})),
@@ -280,9 +286,7 @@ func (a *app) signTokens(s *services) {
 		"jwt-algorithm":  s.fixed.With("RS512").Sign(claims(fixed, nil)),
 		"jwt-confused":   tokens.NewHMAC("two", "HS256", s.fixed.PEM()).Sign(claims(fixed, nil)),
 		"jwt-none":       unsigned(claims(fixed, nil)),
-	} {
-		a.credentials[name] = token
-	}
+	})
 }
 
 // unsigned is a token that says of itself that it is not signed.

@@ -34,16 +34,16 @@ func limitCases() []testCase {
 		{name: "burst of three, and no more", steps: []step{
 			passed("echo", burst), passed("echo", burst), passed("echo", burst), spent("echo", burst, "app"), spent("order", burst, "app"),
 			passed("echo", "other-{channel}"), // each subject has its own
-		}},
+		}, not: unserved(ownBuckets)},
 		{name: "bucket of a workflow's own", steps: []step{
 			passed("own", own), spent("own", own, "workflow/own"), // which costs nothing of the app's
 			passed("echo", own), passed("echo", own), spent("echo", own, "app"),
-		}},
+		}, not: unserved(ownBuckets)},
 		{name: "what is spent", steps: []step{
 			other("no-such-workflow", checked, "", "workflow_not_found"), // spends nothing
 			other("order", checked, `{}`, "schema_violation"), other("buyers", checked, "", "forbidden"), other("echo", checked, `{"eval":1}`, "invalid_input"),
 			spent("echo", checked, "app"),
-		}},
+		}, not: unserved(ownBuckets)},
 	}
 }
 
@@ -135,7 +135,7 @@ func faultCases() []testCase {
 					t.Errorf("not told when to try again: %s", brief(v.raw))
 				}
 			}}},
-			not: map[string]string{fromFile: "every process has its own places"},
+			not: unserved("every process has its own places"),
 		},
 		{
 			name: "credentials refused too often", prepare: refusedOften,
@@ -149,7 +149,7 @@ func faultCases() []testCase {
 				{app: "guarded", workflow: "echo", as: "-", code: "unauthenticated"}, // presents none
 				{app: "guarded", workflow: "echo", output: `{}`},
 			},
-			not: map[string]string{fromFile: ownBuckets},
+			not: unserved(ownBuckets),
 		},
 	}
 }
@@ -210,7 +210,8 @@ func repeatCases() []testCase {
 			t.Errorf("the run was made again: %s, and before %s", v.output, first)
 		}
 	}
-	key := "once-over-{channel}"
+	// How often a subject may ask for executions is limited.
+	const key, later = "once-over-{channel}", "later-{channel}"
 	return []testCase{
 		{name: "idempotency key", steps: []step{
 			{workflow: "gives-id", key: key, inputs: `{"a":1,"b":2}`, check: remember},
@@ -219,17 +220,27 @@ func repeatCases() []testCase {
 			{workflow: "gives-id", key: key, as: "buyer", inputs: `{"a":3}`}, // another subject's key is another
 			{workflow: "conflict", key: key, code: "workflow_failed", check: wantStatus(http.StatusConflict)},
 			{workflow: "conflict", key: key, code: "workflow_failed", check: wantStatus(http.StatusConflict)},
-		}, not: map[string]string{fromFile: forgets}},
+		}, not: unserved(forgets)},
 		one("idempotency key that is none", step{workflow: "echo", key: strings.Repeat("k", 300), code: "invalid_input"}),
-		one("asynchronous", step{workflow: "echo", inputs: `{"a":[1,"é"]}`, async: true, output: `{"a":[1,"é"]}`}).except(forgets, fromFile),
-		one("asynchronous, and null", step{workflow: "gives-null", async: true, output: `null`}).except(forgets, fromFile),
-		one("asynchronous failure", step{workflow: "conflict", async: true, code: "workflow_failed", check: wantStatus(http.StatusConflict)}).except(forgets, fromFile),
-		one("asynchronous timeout", step{workflow: "slow", async: true, code: "timeout"}).except(forgets, fromFile),
-		one("asynchronous, with inputs that are refused", step{workflow: "order", inputs: `{}`, async: true, code: "schema_violation"}).except(forgets, fromFile),
+		one("asynchronous", step{workflow: "echo", inputs: `{"a":[1,"é"]}`, as: later, async: true, output: `{"a":[1,"é"]}`}).except(forgets, fromFile...),
+		one("asynchronous, and null", step{workflow: "gives-null", as: later, async: true, output: `null`}).except(forgets, fromFile...),
+		one("asynchronous failure", step{workflow: "conflict", as: later, async: true, code: "workflow_failed", check: wantStatus(http.StatusConflict)}).except(forgets, fromFile...),
+		one("asynchronous timeout", step{workflow: "slow", as: later, async: true, code: "timeout"}).except(forgets, fromFile...),
+		one("asynchronous, with inputs that are refused", step{workflow: "order", inputs: `{}`, as: later, async: true, code: "schema_violation"}).except(forgets, fromFile...),
+		one("streamed", step{workflow: "echo", inputs: `{"a":[1,"é"]}`, stream: true, output: `{"a":[1,"é"]}`}),
+		one("streamed, and null", step{workflow: "gives-null", stream: true, output: `null`}),
+		one("streamed failure", step{workflow: "conflict", stream: true, code: "workflow_failed", check: wantStatus(http.StatusConflict)}),
+		one("streamed timeout", step{workflow: "slow", stream: true, code: "timeout"}),
+		one("streamed, with inputs that are refused", step{workflow: "order", inputs: `{}`, stream: true, code: "schema_violation"}),
+		one("streamed, with a blocked key", step{workflow: "echo", inputs: `{"eval":1}`, stream: true, code: "invalid_input"}),
+		one("streamed, without its role", step{workflow: "buyers", stream: true, code: "forbidden"}),
+		one("streamed, without its scope", step{workflow: "scoped", stream: true, code: "forbidden", check: wantScopes}),
+		one("streamed, without a credential", step{workflow: "echo", as: "-", stream: true, code: "unauthenticated"}),
+		one("streamed, and unknown", step{workflow: "no-such-workflow", stream: true, code: "workflow_not_found"}),
 		{name: "asynchronous with an idempotency key", steps: []step{
-			{workflow: "gives-id", key: "later-" + key, async: true, check: remember},
-			{workflow: "gives-id", key: "later-" + key, async: true, check: same},
-			{workflow: "gives-id", key: "later-" + key, code: "idempotency_mismatch"},
-		}, not: map[string]string{fromFile: forgets}},
+			{workflow: "gives-id", key: "later-" + key, as: later, async: true, check: remember},
+			{workflow: "gives-id", key: "later-" + key, as: later, async: true, check: same},
+			{workflow: "gives-id", key: "later-" + key, as: later, code: "idempotency_mismatch"},
+		}, not: unserved(forgets)},
 	}
 }

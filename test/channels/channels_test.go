@@ -5,6 +5,7 @@
 package channels
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -45,13 +46,19 @@ func runAll(m *testing.M) int {
 	external = newServices()
 	defer external.close()
 	code := 1
+	// A channel mostly awaits processes and timeouts.
+	if err := flag.Set("test.parallel", fmt.Sprint(len(channels))); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if apps, err = serveAll(external); err == nil {
 		code = m.Run()
 	} else {
 		fmt.Fprintln(os.Stderr, err)
 	}
-	lineDated.close()
-	lineStateless.close()
+	for _, line := range []*stdio{lineDated, lineStateless, lineFile} {
+		line.close()
+	}
 	for _, a := range apps {
 		if err := a.stop(); err != nil {
 			fmt.Fprintf(os.Stderr, "the app %s ended with %v\n%s", a.name, err, a.log())

@@ -21,10 +21,23 @@ func (k command) call(t *testing.T, c call) verdict {
 	if c.key != "" {
 		args = append(args, "--idempotency-key", c.key)
 	}
-	if c.async {
+	switch {
+	case c.async:
 		args = append(args, "--mode", "async")
+	case c.stream:
+		args = append(args, "--mode", "stream")
 	}
 	got := execute(t, c.inputs, args...)
+	if c.stream { // which writes a line for each task before whatever else there is
+		told := bytes.Index(append([]byte("\n"), got.errOut...), []byte("\n{"))
+		if told < 0 {
+			told = len(got.errOut)
+		}
+		if told == 0 && c.workflow == "echo" && got.exit == 0 {
+			t.Error("nothing was told of the tasks")
+		}
+		got.errOut = got.errOut[told:]
+	}
 	if got.exit != 0 {
 		return readCommandProblem(t, got)
 	}
@@ -53,7 +66,12 @@ func (k command) app(t *testing.T, c call) []string {
 	if !k.file {
 		return append(c.tokenArgs(t), "--server", c.app.api)
 	}
-	return append(c.tokenArgs(t), "-f", c.app.path("app.yaml"), "--secrets-dir", c.app.path("secrets"), "--configmaps-dir", c.app.path("configmaps"))
+	return append(c.tokenArgs(t), c.app.fileArgs()...)
+}
+
+// fileArgs are the arguments that name the app's file, and what stands beside it.
+func (a *app) fileArgs() []string {
+	return []string{"-f", a.path("app.yaml"), "--secrets-dir", a.path("secrets"), "--configmaps-dir", a.path("configmaps")}
 }
 
 // tokenArgs are the arguments that name the caller's credential.

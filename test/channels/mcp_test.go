@@ -40,6 +40,9 @@ func (c call) toolCall(revision string, id int) string {
 	if c.async {
 		meta = append(meta, `"nexus.dev/mode":"async"`)
 	}
+	if c.stream {
+		meta = append(meta, `"progressToken":"told"`)
+	}
 	if c.key != "" {
 		meta = append(meta, `"nexus.dev/idempotencyKey":`+quote(c.key))
 	}
@@ -182,9 +185,16 @@ type post struct{ revision string }
 func (p post) call(t *testing.T, c call) verdict {
 	t.Helper()
 	got := p.send(t, c, "tools/call", c.toolName(), c.toolCall(p.revision, 7))
+	if c.stream && got.StatusCode == http.StatusOK && got.Header.Get("Content-Type") == eventStream {
+		events := readEvents(t, got.body)
+		if len(events) < 2 && c.workflow == "echo" {
+			t.Errorf("nothing was told of the tasks: %s", got.body)
+		}
+		got.body = events[len(events)-1]
+	}
 	v, result := readAnswer(t, p.revision, 7, got.body)
 	if v.code != ok {
-		p.checkHTTP(t, got, v)
+		p.checkHTTP(t, c, got, v)
 		v.raw = got.Header.Get("WWW-Authenticate") + "\n" + v.raw
 		return v
 	}
@@ -226,7 +236,7 @@ func headerValue(name string) string {
 
 // checkHTTP checks status and headers of a refusal. What was found out about one message that
 // could be read is the answer to it, and no error of HTTP.
-func (p post) checkHTTP(t *testing.T, got reply, v verdict) {
+func (p post) checkHTTP(t *testing.T, c call, got reply, v verdict) {
 	t.Helper()
 	want := forms[v.code].http
 	var a answer
@@ -259,7 +269,7 @@ func (p post) checkHTTP(t *testing.T, got reply, v verdict) {
 	if v.code == "unauthenticated" && !strings.HasPrefix(challenge, "Bearer realm=") {
 		t.Errorf("%s has WWW-Authenticate: %q", v.code, challenge)
 	}
-	if got.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("the Content-Type is %q", got.Header.Get("Content-Type"))
+	if media := got.Header.Get("Content-Type"); media != "application/json" && (!c.stream || media != eventStream) {
+		t.Errorf("the Content-Type is %q", media)
 	}
 }

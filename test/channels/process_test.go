@@ -107,8 +107,7 @@ var (
 
 // serve serves the app until stop, and returns once it answers.
 func (a *app) serve() error {
-	a.process = exec.Command(binary, "serve", "-f", a.path("app.yaml"), "--secrets-dir", a.path("secrets"), "--configmaps-dir", a.path("configmaps"),
-		"--drain-delay", "0s", "--api-addr", "127.0.0.1:0", "--mcp-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0")
+	a.process = exec.Command(binary, append([]string{"serve"}, append(a.fileArgs(), "--drain-delay", "0s", "--api-addr", "127.0.0.1:0", "--mcp-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0")...)...)
 	log, err := a.process.StderrPipe()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -18,8 +19,11 @@ type rest struct{}
 func (rest) call(t *testing.T, c call) verdict {
 	t.Helper()
 	body := `{"inputs":` + c.inputs + `}`
-	if c.async {
+	switch {
+	case c.async:
 		body = `{"inputs":` + c.inputs + `,"mode":"async"}`
+	case c.stream:
+		body = `{"inputs":` + c.inputs + `,"mode":"stream"}`
 	}
 	header := c.headers()
 	if c.key != "" {
@@ -27,6 +31,12 @@ func (rest) call(t *testing.T, c call) verdict {
 	}
 	got := send(t, http.MethodPost, c.app.api+"/workflows/"+url.PathEscape(c.workflow)+"/execute"+c.query, body, header)
 	switch {
+	case got.StatusCode == http.StatusOK && c.stream:
+		events := readEvents(t, got.body)
+		if len(events) < 3 && c.workflow == "echo" {
+			t.Errorf("nothing was told of the tasks: %s", got.body)
+		}
+		return awaitEnd(t, func() []byte { return events[len(events)-1] })
 	case got.StatusCode == http.StatusOK && !c.async:
 		var reply struct {
 			Outputs json.RawMessage `json:"outputs"`
@@ -78,6 +88,23 @@ func send(t *testing.T, method, at, body string, header http.Header) reply {
 	return reply{res, raw}
 }
 
+const eventStream = "text/event-stream"
+
+// readEvents reads the data of a stream of events that has ended.
+func readEvents(t *testing.T, stream []byte) [][]byte {
+	t.Helper()
+	var events [][]byte
+	for line := range bytes.Lines(stream) {
+		if data, ok := bytes.CutPrefix(line, []byte("data:")); ok && len(bytes.TrimSpace(data)) > 0 {
+			events = append(events, bytes.TrimSpace(data))
+		}
+	}
+	if len(events) == 0 {
+		t.Fatalf("no events: %s", brief(string(stream)))
+	}
+	return events
+}
+
 // readRESTProblem reads a refusal, and checks that its headers say what the object does.
 func readRESTProblem(t *testing.T, got reply) verdict {
 	t.Helper()
@@ -119,7 +146,7 @@ type execution struct {
 // awaitEnd asks until an execution has ended, and returns what came of it.
 func awaitEnd(t *testing.T, ask func() []byte) verdict {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.After(patience); ; {
 		raw := ask()

@@ -11,9 +11,10 @@ import (
 )
 
 // stdio calls over standard input and output of 'nexus mcp --stdio', which hands on to a
-// server.
+// server or, without one, serves the app from its file.
 type stdio struct {
 	revision string
+	file     bool
 
 	mu sync.Mutex
 	// kept are the processes of the caller that most cases have, by app.
@@ -56,7 +57,7 @@ func (s *stdio) open(t *testing.T, c call) (*bridge, *verdict) {
 	if b := s.kept[c.app]; common && b != nil {
 		return b, nil
 	}
-	b := startBridge(t, c)
+	b := s.start(t, c)
 	if !common {
 		t.Cleanup(b.close)
 	}
@@ -82,9 +83,12 @@ func (s *stdio) open(t *testing.T, c call) (*bridge, *verdict) {
 	return b, nil
 }
 
-func startBridge(t *testing.T, c call) *bridge {
+func (s *stdio) start(t *testing.T, c call) *bridge {
 	t.Helper()
 	args := []string{"mcp", "--stdio", "--server", c.app.mcp}
+	if s.file {
+		args = append([]string{"mcp", "--stdio"}, c.app.fileArgs()...)
+	}
 	b := &bridge{process: exec.Command(binary, append(args, c.tokenArgs(t)...)...), answers: make(chan []byte, 16)}
 	b.process.Env = environment()
 	var err error

@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,8 +23,9 @@ type call struct {
 	header [][2]string
 	query  string
 	// key is the idempotency key; empty for none.
-	key   string
-	async bool
+	key string
+	// async has the caller ask for the outcome later, and stream be told of the tasks.
+	async, stream bool
 }
 
 func (c call) toolName() string {
@@ -62,7 +64,7 @@ type channel struct {
 
 // The channels.
 var (
-	lineDated, lineStateless = &stdio{revision: dated}, &stdio{revision: stateless}
+	lineDated, lineStateless, lineFile = &stdio{revision: dated}, &stdio{revision: stateless}, &stdio{revision: dated, file: true}
 
 	channels = []channel{
 		{"rest", rest{}, false, true},
@@ -71,17 +73,23 @@ var (
 		{"websocket", socket{}, true, true},
 		{"stdio-" + dated, lineDated, true, false},
 		{"stdio-" + stateless, lineStateless, true, false},
+		{"stdio-file", lineFile, true, false},
 		{"command", command{}, false, false},
 		{"command-file", command{file: true}, false, false},
 	}
 )
 
-// fromFile is the channel without a server.
-const fromFile = "command-file"
+// fromFile are the channels without a server.
+var fromFile = []string{"stdio-file", "command-file"}
+
+// unserved says of the channels without a server why they cannot tell a case.
+func unserved(reason string) map[string]string {
+	return testCase{}.except(reason, fromFile...).not
+}
 
 // servedChannels are those to a server.
 func servedChannels() []channel {
-	return slices.DeleteFunc(slices.Clone(channels), func(c channel) bool { return c.name == fromFile })
+	return slices.DeleteFunc(slices.Clone(channels), func(c channel) bool { return slices.Contains(fromFile, c.name) })
 }
 
 // step is one call of a case, and what it should come to.
@@ -94,7 +102,7 @@ type step struct {
 	header         [][2]string
 	query          string
 	key            string
-	async          bool
+	async, stream  bool
 	// code is the one of every channel, ok where it is empty; over MCP it is mcpCode, where
 	// that is set.
 	code, mcpCode string
@@ -124,9 +132,7 @@ func one(name string, s step) testCase { return testCase{name: name, steps: []st
 // except adds why a case cannot be told over some channels.
 func (c testCase) except(reason string, names ...string) testCase {
 	not := map[string]string{}
-	for name, why := range c.not {
-		not[name] = why
-	}
+	maps.Copy(not, c.not)
 	for _, name := range names {
 		not[name] = reason
 	}
@@ -135,7 +141,7 @@ func (c testCase) except(reason string, names ...string) testCase {
 }
 
 // onlyWeb are the channels whose callers write no headers and no URL of their own.
-var onlyWeb = []string{"stdio-" + dated, "stdio-" + stateless, "command", fromFile}
+var onlyWeb = []string{"stdio-" + dated, "stdio-" + stateless, "stdio-file", "command", "command-file"}
 
 // table is every case.
 func table() []testCase {
@@ -168,7 +174,7 @@ func TestChannels(t *testing.T) {
 // judge makes a call over the channel and checks the verdict.
 func (ch channel) judge(t *testing.T, s step) {
 	t.Helper()
-	v := ch.caller.call(t, ch.callOf(s))
+	v := ch.call(t, ch.callOf(s))
 	want := s.code
 	if ch.mcp && s.mcpCode != "" {
 		want = s.mcpCode
@@ -196,7 +202,7 @@ var beforeReading = map[string]bool{"unauthenticated": true, "forbidden": true, 
 func (ch channel) callOf(s step) call {
 	c := call{
 		app: apps["shop"], workflow: s.workflow, tool: s.tool, inputs: s.inputs, header: s.header, query: s.query,
-		key: strings.ReplaceAll(s.key, "{channel}", ch.name), async: s.async,
+		key: strings.ReplaceAll(s.key, "{channel}", ch.name), async: s.async, stream: s.stream,
 	}
 	if s.app != "" {
 		c.app = apps[s.app]

@@ -17,50 +17,66 @@ type socket struct{}
 
 func (socket) call(t *testing.T, c call) verdict {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	conn, res, err := websocket.Dial(ctx, c.app.mcp+"/mcp/ws"+c.query, &websocket.DialOptions{
-		HTTPClient: client, HTTPHeader: c.headers(), Subprotocols: []string{"mcp"},
-	})
-	if err != nil {
-		return notUpgraded(t, res, err)
+	s, refusal := connect(t, c)
+	if refusal != nil {
+		return *refusal
 	}
-	defer func() { _ = conn.CloseNow() }()
-	conn.SetReadLimit(-1)
-	if conn.Subprotocol() != "mcp" {
-		t.Errorf("the subprotocol is %q", conn.Subprotocol())
-	}
-	write := func(message string) {
-		t.Helper()
-		if err := conn.Write(ctx, websocket.MessageText, []byte(message)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ask := func(id int, message string) []byte {
-		t.Helper()
-		write(message)
-		for {
-			_, raw, err := conn.Read(ctx)
-			if err != nil {
-				t.Fatalf("no answer to the request %d: %v", id, err)
-			}
-			if isAnswer(raw) {
-				return raw
-			}
-		}
-	}
-	handshake(t, ask(1, initialize(1)))
-	write(initialized)
-	raw := ask(2, c.toolCall(dated, 2))
-	v, result := readAnswer(t, dated, 2, raw)
+	v, result := readAnswer(t, dated, 2, s.ask(t, c.toolCall(dated, 2)))
 	if v.code != ok || !c.async {
 		return v
 	}
 	uri, id := started(t, result), 2
 	return awaitEnd(t, func() []byte {
 		id++
-		return readResource(t, ask(id, rpcRequest(dated, id, "resources/read", `"uri":`+quote(uri), "")))
+		return readResource(t, s.ask(t, rpcRequest(dated, id, "resources/read", `"uri":`+quote(uri), "")))
 	})
+}
+
+// session is a connection after its handshake.
+type session struct{ conn *websocket.Conn }
+
+// connect makes a connection for the call's caller, or returns why there is none.
+func connect(t *testing.T, c call) (*session, *verdict) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, res, err := websocket.Dial(ctx, c.app.mcp+"/mcp/ws"+c.query, &websocket.DialOptions{ //nolint:bodyclose // of a refusal the library has read it, and else it is the connection
+		HTTPClient: client, HTTPHeader: c.headers(), Subprotocols: []string{"mcp"},
+	})
+	if err != nil {
+		refusal := notUpgraded(t, res, err)
+		return nil, &refusal
+	}
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	conn.SetReadLimit(-1)
+	if conn.Subprotocol() != "mcp" {
+		t.Errorf("the subprotocol is %q", conn.Subprotocol())
+	}
+	s := &session{conn}
+	handshake(t, s.ask(t, initialize(1)))
+	if err := conn.Write(ctx, websocket.MessageText, []byte(initialized)); err != nil {
+		t.Fatal(err)
+	}
+	return s, nil
+}
+
+// ask sends a message and returns the answer: one is asked at a time.
+func (s *session) ask(t *testing.T, message string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.conn.Write(ctx, websocket.MessageText, []byte(message)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, raw, err := s.conn.Read(ctx)
+		if err != nil {
+			t.Fatalf("no answer to %s: %v", brief(message), err)
+		}
+		if isAnswer(raw) {
+			return raw
+		}
+	}
 }
 
 // notUpgraded reads why there is no WebSocket: what HTTP says, as over /mcp.

@@ -30,7 +30,9 @@ func TestCommands(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building nexus: %v\n%s", err, out)
 	}
-	for page, needs := range map[string]struct{ cluster bool }{"auth.md": {cluster: true}, "limits.md": {}, "workflows.md": {}, "graph.md": {}} {
+	for page, needs := range map[string]struct{ cluster bool }{
+		"auth.md": {cluster: true}, "limits.md": {}, "workflows.md": {}, "graph.md": {}, "mcp.md": {}, "cli.md": {},
+	} {
 		t.Run(page, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join(root, "docs", page))
 			if err != nil {
@@ -92,7 +94,8 @@ func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) +
 // withFreePorts replaces the ports of the page, which may be taken here.
 func withFreePorts(t *testing.T, script string) string {
 	t.Helper()
-	for _, address := range []string{"127.0.0.1:8000", "127.0.0.1:8001", "127.0.0.1:8002", "127.0.0.1:9090", "127.0.0.1:9091", "127.0.0.1:9092", "127.0.0.1:6399"} {
+	for _, port := range []string{"8000", "8001", "8002", "3001", "3002", "9090", "9091", "9092", "6399"} {
+		address := "127.0.0.1:" + port
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

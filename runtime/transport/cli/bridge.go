@@ -9,6 +9,10 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
+
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/wire"
 )
 
 const (
@@ -27,15 +31,15 @@ const (
 )
 
 // Bridge hands messages of the Model Context Protocol on from the input, one in each line,
-// to the client's MCP endpoint, and writes what comes back as lines. It ends with the
-// input, or with ctx, and then every request in flight is given up, which ends its run.
-// Nothing but messages is written to out; complaints go to log.
+// to the client's MCP endpoint, and writes what comes back as lines. It ends with ctx, or
+// with the input once the requests in flight are answered, for which there is lastAnswers.
+// A request that is given up ends its run. Nothing but messages is written to out; complaints go to log.
 //
 // Requests run side by side. A notifications/cancelled gives up the request that it names:
 // over HTTP a request is canceled by the end of its connection.
 func (c *Client) Bridge(ctx context.Context, in io.Reader, out, log io.Writer) error {
 	ctx, stop := context.WithCancelCause(ctx)
-	b := &bridge{client: c, stop: stop, out: out, log: log, inFlight: map[string]context.CancelFunc{}, bindings: map[string][]binding{}}
+	b := &bridge{client: c, stop: stop, out: out, log: log, inFlight: map[string]request{}, idle: make(chan struct{}), bindings: map[string][]binding{}}
 	lines, failed := make(chan []byte), make(chan error, 1)
 	// A read of the standard input cannot be interrupted: the reader is left behind when
 	// ctx ends first, and ends with the process.
@@ -54,6 +58,9 @@ func (c *Client) Bridge(ctx context.Context, in io.Reader, out, log io.Writer) e
 		}
 	}
 	cause := context.Cause(ctx)
+	if cause == nil {
+		b.awaitAnswers(ctx)
+	}
 	stop(errInputEnded)
 	b.wg.Wait()
 	switch {
@@ -63,6 +70,31 @@ func (c *Client) Bridge(ctx context.Context, in io.Reader, out, log io.Writer) e
 		return cause
 	}
 	return <-failed
+}
+
+// lastAnswers is how long requests in flight may take after the end of the input.
+const lastAnswers = 10 * time.Second
+
+// awaitAnswers returns when no request is in flight but those that never end by themselves.
+func (b *bridge) awaitAnswers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastAnswers)
+	defer cancel()
+	b.mu.Lock()
+	b.ending = true
+	for _, r := range b.inFlight {
+		if r.listens {
+			r.giveUp()
+		}
+	}
+	idle := len(b.inFlight) == 0
+	b.mu.Unlock()
+	if idle {
+		return
+	}
+	select {
+	case <-b.idle:
+	case <-ctx.Done():
+	}
 }
 
 var (
@@ -84,11 +116,24 @@ type bridge struct {
 	// version is the revision that initialize agreed on; none before, or where every
 	// request names its own.
 	version string
-	// inFlight gives up the request with an id, by its JSON text.
-	inFlight map[string]context.CancelFunc
+	// inFlight are the requests under way, by the JSON text of their ids. Once ending, idle
+	// is closed when none is left.
+	inFlight map[string]request
+	ending   bool
+	idle     chan struct{}
 	// bindings are the parameters that become headers, by tool.
 	bindings map[string][]binding
 }
+
+// request is one under way.
+type request struct {
+	giveUp context.CancelFunc
+	// listens says that it is answered for as long as the client listens.
+	listens bool
+}
+
+// methodListen asks to be told of changes.
+const methodListen = "subscriptions/listen"
 
 // message is what is read of a message of JSON-RPC.
 type message struct {
@@ -117,7 +162,8 @@ func (b *bridge) readLines(ctx context.Context, in io.Reader, lines chan<- []byt
 			continue
 		}
 		if tooLong {
-			b.fail(nil, codeInvalidRequest, fmt.Sprintf("the message is longer than %d MiB", maxLineBytes>>20), nil)
+			p := newProblem(fault.BodyTooLarge, fmt.Sprintf("the message is longer than %d MiB, the most that any app takes: send less", maxLineBytes>>20))
+			b.fail(nil, wire.Status(p.Code, 0), p.Detail, p.text())
 		} else if line = bytes.TrimSpace(line); len(line) > 0 {
 			select {
 			case lines <- line:
@@ -138,7 +184,8 @@ func (b *bridge) readLines(ctx context.Context, in io.Reader, lines chan<- []byt
 // take takes one message.
 func (b *bridge) take(ctx context.Context, line []byte) {
 	if !json.Valid(line) {
-		b.fail(nil, codeParse, "the line is not JSON: write one message in each line", nil)
+		p := newProblem(fault.InvalidInput, "the line is not JSON: write one message in each line")
+		b.fail(nil, codeParse, p.Detail, p.text())
 		return
 	}
 	var m message
@@ -150,7 +197,7 @@ func (b *bridge) take(ctx context.Context, line []byte) {
 	ctx, done := context.WithCancel(ctx)
 	key := string(m.ID)
 	if m.call() {
-		if problem := b.enter(key, done); problem != "" {
+		if problem := b.enter(key, request{done, m.Method == methodListen}); problem != "" {
 			done()
 			b.fail(m.ID, codeInvalidRequest, problem, nil)
 			return
@@ -166,16 +213,16 @@ func (b *bridge) take(ctx context.Context, line []byte) {
 }
 
 // enter notes a request that begins, unless it cannot.
-func (b *bridge) enter(key string, giveUp context.CancelFunc) (problem string) {
+func (b *bridge) enter(key string, r request) (problem string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.inFlight[key] != nil:
+	case b.inFlight[key].giveUp != nil:
 		return "a request with this id is under way"
 	case len(b.inFlight) >= maxInFlight:
 		return fmt.Sprintf("there are %d requests under way: wait for one of them", maxInFlight)
 	}
-	b.inFlight[key] = giveUp
+	b.inFlight[key] = r
 	return ""
 }
 
@@ -183,6 +230,9 @@ func (b *bridge) leave(key string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.inFlight, key)
+	if b.ending && len(b.inFlight) == 0 {
+		close(b.idle)
+	}
 }
 
 // cancel gives up the request that a notification names.
@@ -194,7 +244,7 @@ func (b *bridge) cancel(params json.RawMessage) {
 		return
 	}
 	b.mu.Lock()
-	giveUp := b.inFlight[string(p.RequestID)]
+	giveUp := b.inFlight[string(p.RequestID)].giveUp
 	b.mu.Unlock()
 	if giveUp != nil {
 		giveUp()

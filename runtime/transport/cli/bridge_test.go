@@ -121,7 +121,7 @@ func TestBridgeAnswers(t *testing.T) {
 		"a stream without an end":   {reply(200, eventStream, "data: {\"jsonrpc\":"), `{"jsonrpc":"2.0","id":1,"method":"ping"}`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"the server ended the reply without an answer"}}`, ""},
 		"a notification":            {reply(202, "", ""), `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "", ""},
 		"a notification is refused": {reply(401, problemType, `{"code":"unauthenticated","detail":"no key"}`), `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "", "nexus: the server refuses notifications/initialized: no key"},
-		"no JSON":                   {reply(200, "", ""), `{"jsonrpc":`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the line is not JSON: write one message in each line"}}`, ""},
+		"no JSON":                   {reply(200, "", ""), `{"jsonrpc":`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the line is not JSON: write one message in each line","data":{"type":"https://nexus.dev/problems/invalid_input","title":"Invalid input","status":400,"detail":"the line is not JSON: write one message in each line","code":"invalid_input"}}}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := open(t, c.serve)
@@ -175,7 +175,7 @@ func TestBridgeGivesUp(t *testing.T) {
 		ended <- string(m.ID)
 	})
 	for _, id := range []string{"1", `"1"`, "2"} {
-		k.say(`{"jsonrpc":"2.0","id":` + id + `,"method":"tools/call","params":{"name":"a"}}`)
+		k.say(`{"jsonrpc":"2.0","id":` + id + `,"method":"subscriptions/listen","params":{}}`)
 		if got := <-begun; got != id {
 			t.Errorf("%s begins", got)
 		}
@@ -203,7 +203,7 @@ func TestBridgeLongLine(t *testing.T) {
 		_, _ = io.WriteString(w, answering(string(m.ID), "{}"))
 	})
 	k.say(strings.Repeat("x", maxLineBytes+1), `{"jsonrpc":"2.0","id":1,"method":"ping"}`)
-	if got := <-k.lines; got != `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the message is longer than 51 MiB"}}` {
+	if got := <-k.lines; !strings.HasPrefix(got, `{"jsonrpc":"2.0","id":null,"error":{"code":413,"message":"the message is longer than 51 MiB`) || !strings.Contains(got, `"code":"body_too_large"`) {
 		t.Errorf("%s", got)
 	}
 	if got := <-k.lines; got != answering("1", "{}") {
@@ -239,6 +239,23 @@ func TestBridgeEnds(t *testing.T) {
 	_ = writer.CloseWithError(broken)
 	if err := client.Bridge(t.Context(), in, io.Discard, io.Discard); !errors.Is(err, broken) {
 		t.Errorf("an input that breaks: %v", err)
+	}
+}
+
+// TestBridgeAnswersLast: what is under way when the input ends is answered.
+func TestBridgeAnswersLast(t *testing.T) {
+	begun, closed := make(chan struct{}), make(chan struct{})
+	k := open(t, func(w http.ResponseWriter, _ *http.Request, _ message) {
+		close(begun)
+		<-closed
+		_, _ = io.WriteString(w, answering("1", "{}"))
+	})
+	k.say(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}`)
+	<-begun
+	_ = k.in.Close()
+	close(closed)
+	if rest := k.end(); len(rest) != 1 || rest[0] != answering("1", "{}") {
+		t.Errorf("answered: %v", rest)
 	}
 }
 

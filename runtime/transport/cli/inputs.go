@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
 )
 
 // Pair is one input as it was typed: NAME=VALUE.
@@ -43,7 +45,7 @@ func Inputs(inputSchema json.RawMessage, pairs []Pair, object []byte) (json.RawM
 	}
 	members, err := membersOf(object)
 	if err != nil || !json.Valid(object) {
-		return nil, &Error{Exit: ExitInvalid, Err: errors.New("the inputs are not a JSON object")}
+		return nil, newProblem(fault.InvalidInput, "the inputs are not a JSON object: write one whose members are the inputs").err(nil)
 	}
 	if len(pairs) == 0 {
 		return object, nil

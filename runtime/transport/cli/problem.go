@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/wire"
 )
 
 // problemType is the media type of problem objects (RFC 9457).
@@ -32,10 +33,32 @@ func readProblem(raw []byte) (problem, bool) {
 	return p, json.Unmarshal(raw, &p) == nil && p.Code != ""
 }
 
-// err makes the error of a problem. More are lines that the object does not have.
+// newProblem is what is refused here as a runtime would refuse it.
+func newProblem(code fault.Code, detail string) problem { return problem{Code: code, Detail: detail} }
+
+// text is the problem as an object like those of a runtime.
+func (p problem) text() json.RawMessage {
+	out, err := json.Marshal(struct {
+		Type   string     `json:"type"`
+		Title  string     `json:"title"`
+		Status int        `json:"status"`
+		Detail string     `json:"detail"`
+		Code   fault.Code `json:"code"`
+	}{wire.Type(p.Code), wire.Title(p.Code), wire.Status(p.Code, 0), p.Detail, p.Code})
+	if err != nil {
+		return nil // texts can always be written
+	}
+	return out
+}
+
+// err makes the error of a problem; raw is the object as it came, nil for one that did not.
+// More are lines that the object does not have.
 func (p problem) err(raw []byte, more ...string) error {
 	where := fmt.Sprintf(" (%d, request %s)", p.Status, p.RequestID)
-	if p.RequestID == "" {
+	switch {
+	case raw == nil:
+		raw, where = p.text(), ""
+	case p.RequestID == "":
 		where = fmt.Sprintf(" (%d)", p.Status)
 	}
 	lines := []string{fmt.Sprintf("%s: %s%s", p.Code, p.Detail, where)}
@@ -72,10 +95,11 @@ func refusal(res *http.Response, body []byte) error {
 	if hint != "" {
 		more = append(more, "  "+hint)
 	}
-	if after := res.Header.Get("Retry-After"); after != "" {
+	after := res.Header.Get("Retry-After")
+	if after != "" {
 		more = append(more, "  try again in "+after+" s")
 	}
-	return p.err(body, more...)
+	return p.err(withRetry(body, after), more...)
 }
 
 // Printable takes out of a server's text what a terminal would act on.

@@ -97,7 +97,7 @@ func (x *exchange) refuse(err error) error {
 func (x *exchange) setStatus(f *fault.Error) {
 	switch f.Code {
 	case fault.Overloaded, fault.Unauthenticated, fault.BodyTooLarge:
-		x.status, x.retry = wire.Status(f.Code, f.Status), f.RetryAfter
+		x.denied = f
 	default:
 	}
 }
@@ -185,30 +185,38 @@ func (x *exchange) appendError(b []byte, e *jsonrpc.Error) []byte {
 	}
 	b = strconv.AppendInt(append(b, `,"error":{"code":`...), e.Code, 10)
 	b = jsontext.AppendString(append(b, `,"message":`...), e.Message)
-	return append(append(append(b, `,"data":`...), e.Data...), "}}\n"...)
+	if e.Data != nil {
+		b = append(append(b, `,"data":`...), e.Data...)
+	}
+	return append(b, "}}\n"...)
 }
 
 // note takes down what the SDK answers by itself, and has it answer in our form: with the
 // problem object as data.
-func (x *exchange) note(err error) error {
-	if x.outcome != "" {
-		return err // it is one of ours
+func (x *exchange) note(err error) *jsonrpc.Error {
+	rpc, ok := errors.AsType[*jsonrpc.Error](err)
+	if !ok {
+		rpc = &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: err.Error()}
 	}
-	if x.alive.Err() != nil {
+	switch {
+	case x.outcome != "":
+		return rpc // it is one of ours
+	case x.alive.Err() != nil:
 		x.outcome = engine.Canceled // what the SDK waited for ends with the caller
-		return err
+		return rpc
 	}
 	x.outcome = fault.InvalidInput
-	code := int64(jsonrpc.CodeInvalidParams)
-	if rpc, ok := errors.AsType[*jsonrpc.Error](err); ok {
-		if code = rpc.Code; code == jsonrpc.CodeInternalError {
-			x.outcome = fault.Internal
-		}
-		if rpc.Data != nil {
-			return err // what the protocol has there
-		}
+	if rpc.Code == jsonrpc.CodeInternalError {
+		x.outcome = fault.Internal
 	}
-	out := x.asError(fault.New(x.outcome, "%s", err.Error()))
-	out.Code = code
+	if rpc.Data != nil {
+		return rpc // what the protocol has there
+	}
+	said := err.Error()
+	if strings.Contains(said, "unmarshaling") {
+		said = "the message at /params: is not what the protocol has for " + x.message.method + ": look up its members and their types"
+	}
+	out := x.asError(fault.New(x.outcome, "%s", said))
+	out.Code = rpc.Code
 	return out
 }

@@ -37,11 +37,12 @@ type exchange struct {
 	inputs map[string]any
 	// refusal is why it may not, told as the result of the tool.
 	refusal error
-	// outcome is the code of what the handlers answered; empty for ok. status is the HTTP
-	// status of the answer where it is not the SDK's.
+	// outcome is the code of what the handlers answered; empty for ok.
 	outcome fault.Code
-	status  int
-	retry   time.Duration
+	// denied is what they answered where HTTP has a status for it. It is written here.
+	denied *fault.Error
+	// status is the HTTP status of an error where it does not follow from the fault.
+	status int
 	// held is what the answer takes of the budget for bodies.
 	held int64
 	// allow are the methods that serve the path.
@@ -153,6 +154,8 @@ func (x *exchange) admit(ctx context.Context) error {
 			return nil
 		}
 		return x.admitTool(ctx, t)
+	case methodGetPrompt:
+		return x.message.problem
 	case methodReadResource:
 		r, variables := x.handler.findResource(x.message.name)
 		if r == nil || x.message.problem != nil {

@@ -271,8 +271,9 @@ func (x *exchange) hand(ctx context.Context) error {
 	}
 	answer := &reply{ResponseWriter: x.w, x: x}
 	handler.ServeHTTP(answer, r)
+	err := answer.finish()
 	x.missed()
-	return answer.finish()
+	return err
 }
 
 // missed takes down that the SDK refused a request before any handler saw it: that there

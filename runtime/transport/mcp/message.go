@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -22,7 +25,7 @@ const statelessRevision = "2026-07-28"
 const (
 	methodCallTool     = "tools/call"
 	methodReadResource = "resources/read"
-	methodSubscribe    = "resources/subscribe"
+	methodGetPrompt    = "prompts/get"
 	methodListen       = "subscriptions/listen"
 	methodInitialize   = "initialize"
 	methodCancelled    = "notifications/cancelled"
@@ -151,7 +154,10 @@ func (m *message) decodeParams(value any) {
 		m.decodeArguments(params["arguments"])
 	case methodCancelled:
 		m.cancels = params["requestId"]
-	case methodReadResource, methodSubscribe:
+	case methodGetPrompt:
+		m.name = m.text(params, "name")
+		m.checkTexts(params["arguments"])
+	case methodReadResource:
 		m.name, _ = params["uri"].(string)
 	}
 }
@@ -175,6 +181,23 @@ func (m *message) decodeArguments(value any) {
 	}
 	m.arguments = arguments
 }
+
+// checkTexts takes nothing but texts for the arguments of a prompt, as the protocol does.
+func (m *message) checkTexts(value any) {
+	arguments, ok := value.(map[string]any)
+	if !ok && value != nil {
+		m.problem = badParam("/arguments", "must be an object whose members are texts")
+	}
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
+		if _, ok := arguments[name].(string); !ok {
+			m.problem = badParam("/arguments/"+pointer.Replace(name), "must be a text")
+			return
+		}
+	}
+}
+
+// pointer escapes a name in a JSON pointer (RFC 6901).
+var pointer = strings.NewReplacer("~", "~0", "/", "~1")
 
 // modes are the values of metaMode.
 var modes = map[string]engine.Mode{"sync": engine.Sync, "async": engine.Async}

@@ -53,7 +53,7 @@ func TestMessages(t *testing.T) {
 		{"params that are a list", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[1]}`, 200, -32602, "invalid_input", 1.0},
 		{"arguments that are a text", call(`"x"`), 200, -32602, "invalid_input", "x"},
 		{"no arguments", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}`, 200, 0, "", 1.0},
-		{"_meta that is a list", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","_meta":[]}}`, 200, -32602, "", 1.0},
+		{"_meta that is a list", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","_meta":[]}}`, 200, -32602, "invalid_input", 1.0},
 		{"an unknown method", `{"jsonrpc":"2.0","id":1,"method":"tools/drop"}`, 200, -32601, "invalid_input", 1.0},
 		{"a negative id", `{"jsonrpc":"2.0","id":-9007199254740993,"method":"tools/call","params":{"name":"echo"}}`, 200, 0, "", -9007199254740993.0},
 		{"a notification", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, 202, 0, "", nil},

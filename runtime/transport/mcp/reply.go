@@ -1,18 +1,18 @@
 package mcp
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
-	"github.com/nexus-operator/nexus-operator/runtime/transport/wire"
 )
 
-// reply is where the SDK writes. What it refuses by itself it says in plain text, which
-// becomes an answer like any other here.
+// reply is where the SDK writes. What it refuses by itself, in plain text or as an error
+// with the names of its own types, becomes an answer like any other here.
 type reply struct {
 	http.ResponseWriter
 	x *exchange
@@ -31,7 +31,9 @@ func (r *reply) WriteHeader(status int) {
 	if r.wrote || r.refused != 0 {
 		return
 	}
-	if status >= http.StatusBadRequest && strings.HasPrefix(r.Header().Get("Content-Type"), "text/plain") {
+	// What becomes of a notification is not awaited.
+	ours := r.x.message.id != nil && (!r.x.seen || r.x.denied != nil)
+	if ours || status >= http.StatusBadRequest && strings.HasPrefix(r.Header().Get("Content-Type"), "text/plain") {
 		r.refused = status
 		return
 	}
@@ -39,13 +41,10 @@ func (r *reply) WriteHeader(status int) {
 	r.x.setRateLimit()
 	// What a caller sees is nobody else's; and nothing on the way may gather a stream.
 	r.Header()["Cache-Control"] = noStore
-	if r.Header().Get("Content-Type") == "text/event-stream" {
+	if r.Header().Get("Content-Type") == eventStream {
 		r.Header()["Cache-Control"] = asItComes
-	}
-	if r.x.status != 0 {
-		status = r.x.status
-		if r.x.retry > 0 {
-			r.Header().Set("Retry-After", strconv.FormatInt(wire.WholeSeconds(r.x.retry), 10))
+		if r.x.handler.health.Draining() {
+			r.Header()["Connection"] = closeConnection
 		}
 	}
 	r.ResponseWriter.WriteHeader(status)
@@ -53,26 +52,50 @@ func (r *reply) WriteHeader(status int) {
 
 // Write implements http.ResponseWriter.
 func (r *reply) Write(p []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
 	if r.refused != 0 {
 		r.text = append(r.text, p...)
 		return len(p), nil
 	}
-	r.WriteHeader(http.StatusOK)
 	return r.ResponseWriter.Write(p)
 }
 
 // Flush implements http.Flusher.
 func (r *reply) Flush() {
-	if r.refused == 0 {
+	if r.wrote {
 		_ = http.NewResponseController(r.ResponseWriter).Flush() // the caller may have gone away
 	}
 }
 
 // finish writes what the SDK refused.
 func (r *reply) finish() error {
-	if r.refused == 0 {
+	x := r.x
+	switch {
+	case r.refused == 0:
+		return nil
+	case x.denied != nil:
+		return x.denied
+	case strings.HasPrefix(r.Header().Get("Content-Type"), "text/plain"):
+		return r.refusal()
+	}
+	var answer struct{ Error *jsonrpc.Error }
+	text := r.text
+	if _, event, ok := bytes.Cut(text, []byte("data: ")); ok && r.Header().Get("Content-Type") == eventStream {
+		text = event
+	}
+	if json.NewDecoder(bytes.NewReader(text)).Decode(&answer) != nil || answer.Error == nil {
+		r.ResponseWriter.WriteHeader(r.refused)
+		_, _ = r.ResponseWriter.Write(r.text) // the caller may have gone away
 		return nil
 	}
+	r.Header()["Content-Type"] = jsonType
+	r.ResponseWriter.WriteHeader(r.refused)
+	_, _ = r.ResponseWriter.Write(x.appendError(nil, x.note(answer.Error))) // the caller may have gone away
+	return nil
+}
+
+// refusal is what the SDK said in plain text, as a fault.
+func (r *reply) refusal() error {
 	text := strings.TrimSpace(string(r.text))
 	x := r.x
 	x.status, x.rpcCode = r.refused, jsonrpc.CodeInvalidRequest
@@ -93,3 +116,5 @@ func (r *reply) finish() error {
 
 // notHandled is how the SDK begins to say that there is no such method.
 const notHandled = "JSON RPC not handled"
+
+const eventStream = "text/event-stream"

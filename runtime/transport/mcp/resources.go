@@ -157,7 +157,7 @@ func (h *Handler) readWorkflow(ctx context.Context, req *sdk.ReadResourceRequest
 	x.call.Workflow = strings.TrimPrefix(req.Params.URI, workflowScheme)
 	w, err := h.engine.Describe(ctx, &x.call)
 	if err != nil {
-		return nil, x.notFound(err)
+		return nil, x.notFound(err, req.Params.URI)
 	}
 	p := w.Program
 	text, err := json.Marshal(struct {
@@ -177,19 +177,19 @@ func (h *Handler) readWorkflow(ctx context.Context, req *sdk.ReadResourceRequest
 }
 
 // notFound says of what a caller may not see that it is not there.
-func (x *exchange) notFound(err error) error {
+func (x *exchange) notFound(err error, uri string) error {
 	if f := fault.As(err); f.Code != fault.WorkflowNotFound && f.Code != fault.NotFound {
 		return x.refuse(err)
 	}
-	return x.noResource()
+	return x.noResource(uri)
 }
 
 // noResource is the error of a resource that is not there. Its data name the URI, as the
 // protocol has it.
-func (x *exchange) noResource() error {
+func (x *exchange) noResource(uri string) error {
 	x.outcome = fault.NotFound
 	out := x.asError(fault.New(fault.NotFound, "there is no such resource: resources/list has those that you may read"))
-	out.Data = jsontext.AppendString(append(out.Data[:len(out.Data)-1], `,"uri":`...), x.message.name)
+	out.Data = jsontext.AppendString(append(out.Data[:len(out.Data)-1], `,"uri":`...), uri)
 	out.Data = append(out.Data, '}')
 	return out
 }
@@ -202,7 +202,7 @@ func (h *Handler) readExecution(ctx context.Context, req *sdk.ReadResourceReques
 	}
 	found, err := h.engine.Execution(ctx, &x.call, strings.TrimPrefix(req.Params.URI, executionScheme))
 	if err != nil {
-		return nil, x.notFound(err)
+		return nil, x.notFound(err, req.Params.URI)
 	}
 	return contents(&sdk.ResourceContents{URI: req.Params.URI, MIMEType: jsonType[0], Text: string(wire.AppendExecution(nil, found))}), nil
 }
@@ -215,10 +215,10 @@ func (h *Handler) readRun(ctx context.Context, req *sdk.ReadResourceRequest) (*s
 	}
 	r, _ := h.findResource(req.Params.URI)
 	if r == nil || x.tool != r.tool {
-		return nil, x.noResource()
+		return nil, x.noResource(req.Params.URI)
 	}
 	if f := fault.As(x.refusal); x.refusal != nil && f.Code == fault.Forbidden {
-		return nil, x.noResource()
+		return nil, x.noResource(req.Params.URI)
 	}
 	// The URI is no JSON that the rules were applied to while it was decoded.
 	if err := h.engine.Rules().Check(x.inputs); err != nil {
@@ -297,7 +297,7 @@ func (h *Handler) subscribe(ctx context.Context, req *sdk.SubscribeRequest) erro
 		return x.refuse(err)
 	}
 	if w == nil || !may[w] {
-		return x.noResource()
+		return x.noResource(req.Params.URI)
 	}
 	return nil
 }

@@ -132,7 +132,8 @@ func (s *socket) accept(ctx context.Context, x *exchange, r io.Reader) (jsonrpc.
 		return m, nil
 	}
 	if x.message.listens() {
-		return nil, fault.New(fault.InvalidInput, "this is no request of the revisions that a WebSocket has")
+		x.rpcCode = jsonrpc.CodeMethodNotFound
+		return nil, fault.New(fault.InvalidInput, "the revisions that a WebSocket has know no method %q: post it to /mcp", x.message.method)
 	}
 	if err := s.enter(request.ID, x); err != nil {
 		return nil, err
@@ -211,6 +212,9 @@ func (s *socket) Write(ctx context.Context, m jsonrpc.Message) error {
 		x.missed()
 		x.end(x.code())
 	}()
+	if response.Error != nil && !x.seen {
+		text = x.appendError(nil, x.note(response.Error))
+	}
 	if x.outcome == engine.Canceled {
 		return nil // who cancels a request waits for no answer to it
 	}

@@ -149,7 +149,7 @@ func (h *Handler) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		}()
 		if result, err = next(ctx, method, req); err != nil {
 			if method == methodReadResource && x.outcome == "" {
-				return nil, x.noResource()
+				return nil, x.noResource(x.message.name)
 			}
 			return nil, x.note(err)
 		}

@@ -219,7 +219,11 @@ func (x *exchange) begin(w http.ResponseWriter, r *http.Request) {
 		Client:      x.handler.engine.Client(r.RemoteAddr, r.Header["X-Forwarded-For"]),
 		Source:      x,
 	}
-	x.call.RequestID = wire.RequestID(x.call.Client, r.Header["X-Request-Id"])
+	var named []string
+	if x.call.Client.PeerTrusted {
+		named = r.Header["X-Request-Id"]
+	}
+	x.call.RequestID = wire.RequestID(x.call.Client, named)
 	x.idHeader[0] = x.call.RequestID
 	header := w.Header()
 	header["X-Request-Id"] = x.idHeader[:]

@@ -71,11 +71,7 @@ const (
 var heads = func() map[fault.Code]head {
 	out := make(map[fault.Code]head, len(statuses))
 	for code, status := range statuses {
-		kind := problemTypes + string(code)
-		if code == fault.RateLimited {
-			kind = quotaExceeded
-		}
-		out[code] = head{status, `{"type":"` + kind + `","title":"` + titles[code] + `","status":`, `,"code":"` + string(code) + `"`}
+		out[code] = head{status, `{"type":"` + Type(code) + `","title":"` + titles[code] + `","status":`, `,"code":"` + string(code) + `"`}
 	}
 	return out
 }()
@@ -94,6 +90,14 @@ func Status(code fault.Code, own int) int {
 		return own
 	}
 	return heads[code].status
+}
+
+// Type is the URI of the type of a code's problem.
+func Type(code fault.Code) string {
+	if code == fault.RateLimited {
+		return quotaExceeded
+	}
+	return problemTypes + string(code)
 }
 
 // Title says in words what a code says.

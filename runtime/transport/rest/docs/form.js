@@ -56,6 +56,10 @@ export function sample(doc, schema, depth = 0) {
     case 'array': return depth > 5 ? [] : [sample(doc, schema.items ?? {}, depth + 1)];
     case 'integer': case 'number': return schema.minimum ?? 0;
     case 'boolean': return false;
+    case 'string': {
+      const text = 'text'.padEnd(schema.minLength ?? 0, '.');
+      return text.slice(0, schema.maxLength ?? text.length);
+    }
     default: return depth === 0 ? {} : '';
   }
 }
@@ -180,9 +184,15 @@ export function inputs(doc, workflow, changed) {
         try { JSON.parse(editor.value); } catch { editor.value = text; }
       } else {
         if (written() === null) return false;
-        const value = JSON.parse(editor.value.trim() || '{}');
-        // A form that does not show an input would drop it.
-        if (Object.keys(value).some((name) => !names.includes(name))) return false;
+        const text = editor.value.trim() || '{}';
+        const value = JSON.parse(text);
+        // A form that does not show an input would drop it, and JavaScript the digits of a large number.
+        const other = Object.keys(value).find((name) => !names.includes(name))
+          ?? text.match(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g)?.find((token) => token[0] !== '"' && String(Number(token)) !== token);
+        if (other !== undefined) {
+          wrong.textContent = `The form cannot show ${other}.`;
+          return false;
+        }
         for (const f of list) f.set(value[f.name]);
       }
       asJSON = toJSON;
