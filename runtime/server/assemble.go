@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
+	"github.com/nexus-operator/nexus-operator/runtime/apidoc"
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/call"
 	"github.com/nexus-operator/nexus-operator/runtime/compile"
@@ -153,10 +154,24 @@ func (s *Server) assemble(ctx context.Context, security *slog.Logger) error {
 		return err
 	}
 	s.metrics.WatchRuns(s.engine.Running, s.engine.Started)
-	if s.handler, err = rest.New(ctx, s.engine, s.metrics, s, s.log); err != nil {
+	if s.handler, err = s.newAPI(ctx); err != nil {
 		return err
 	}
 	return s.assembleMCP(ctx)
+}
+
+// newAPI makes what serves the REST API.
+func (s *Server) newAPI(ctx context.Context) (*rest.Handler, error) {
+	doc := &s.options.Document
+	o := rest.Options{
+		Engine: s.engine, Metrics: s.metrics, Health: s, Log: s.log,
+		App:  apidoc.App{Name: doc.Name, PublicURL: doc.PublicURL, Auth: doc.Auth, Strict: doc.Input.Policy == v1alpha1.InputStrict},
+		Docs: doc.Environment == v1alpha1.Development,
+	}
+	if m := mcp.NewMetadata(doc); m != nil {
+		o.ResourceMetadata = m.URL()
+	}
+	return rest.New(ctx, o)
 }
 
 // assembleMCP makes what serves MCP, where a workflow is.

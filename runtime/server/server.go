@@ -25,6 +25,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/redis"
 	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
 	"github.com/nexus-operator/nexus-operator/runtime/transport/mcp"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/rest"
 )
 
 // Options are what a server is told besides the document.
@@ -67,7 +68,7 @@ type Server struct {
 	caller     *call.Caller
 	executions *execution.Manager
 	engine     *engine.Engine
-	handler    http.Handler
+	handler    *rest.Handler
 	mcp        *mcp.Handler // nil where no workflow is served over it
 	started    time.Time
 	api        net.Listener
@@ -156,7 +157,9 @@ func (s *Server) AdminAddr() string { return s.admin.Addr().String() }
 // does not finish in its time is cut off. The result is nil unless a port failed.
 func (s *Server) Run(ctx context.Context) error {
 	admin := s.newHTTPServer(s.adminHandler())
-	ports := []port{{s.newHTTPServer(s.handler), s.api}}
+	api := s.newHTTPServer(s.handler)
+	api.RegisterOnShutdown(s.handler.EndStreams)
+	ports := []port{{api, s.api}}
 	if s.mcp != nil {
 		ports = append(ports, port{s.newHTTPServer(s.mcp), s.mcpPort})
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -94,13 +95,33 @@ func toolNames(t *testing.T, raw []byte) []string {
 	return names
 }
 
-// TestOneBucket: all channels to a server spend from the same bucket, which holds as many
-// calls as there are channels.
+// TestOneBucket: all channels to a server spend at once from the same bucket, which holds as
+// many calls as there are channels.
 func TestOneBucket(t *testing.T) {
-	for _, ch := range servedChannels() {
-		ch.judge(t, step{app: "shared", workflow: "echo"})
+	served := servedChannels()
+	const each = 3
+	var passed, limited atomic.Int32
+	t.Run("at once", func(t *testing.T) {
+		for _, ch := range served {
+			t.Run(ch.name, func(t *testing.T) {
+				t.Parallel()
+				for range each {
+					switch v := ch.call(t, ch.callOf(step{app: "shared", workflow: "echo"})); v.code {
+					case ok:
+						passed.Add(1)
+					case "rate_limited":
+						limited.Add(1)
+					default:
+						t.Errorf("%s: %s", v.code, brief(v.raw))
+					}
+				}
+			})
+		}
+	})
+	if want := len(served); int(passed.Load()) != want || int(limited.Load()) != (each-1)*want {
+		t.Errorf("%d calls passed and %d were refused, want %d and %d", passed.Load(), limited.Load(), want, (each-1)*want)
 	}
-	for _, ch := range servedChannels() {
+	for _, ch := range served {
 		ch.judge(t, step{app: "shared", workflow: "echo", code: "rate_limited"})
 	}
 }

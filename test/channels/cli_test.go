@@ -123,7 +123,7 @@ func readCommandProblem(t *testing.T, got result) verdict {
 	if !bytes.HasPrefix(got.errOut, []byte("{")) {
 		t.Fatalf("no problem object but exit code %d and %q", got.exit, brief(string(got.errOut)))
 	}
-	p := readProblem(t, got.errOut)
+	p := readClientProblem(t, got.errOut)
 	if got.exit != forms[p.Code].exit {
 		t.Errorf("the exit code of %s is %d, want %d", p.Code, got.exit, forms[p.Code].exit)
 	}

@@ -129,8 +129,12 @@ func readError(t *testing.T, id int, a answer, raw []byte) verdict {
 	if a.Error.Data == nil {
 		t.Fatalf("an error without the problem object: %s", brief(string(raw)))
 	}
-	p := readProblem(t, a.Error.Data)
 	unnamed := a.ID == nil || string(a.ID) == "null"
+	read := readProblem
+	if unnamed {
+		read = readClientProblem
+	}
+	p := read(t, a.Error.Data)
 	if !unnamed && string(a.ID) != fmt.Sprint(id) {
 		t.Errorf("the answer has the id %s, want %d: %s", a.ID, id, brief(string(raw)))
 	}

@@ -170,41 +170,41 @@ func (a *app) revoke(name string) {
 	a.handler.engine.Keys = keys
 }
 
-func render(t testing.TB, spec string) config.Document {
-	t.Helper()
+func render(tb testing.TB, spec string) config.Document {
+	tb.Helper()
 	if !strings.Contains(spec, "rateLimit") {
 		spec += "  rateLimit: {requestsPerMinute: 100000, burst: 10000}"
 	}
 	text := strings.NewReplacer("SPEC", spec, "DSL", `dsl: "1.0.3", namespace: team-a, version: 1.0.0`).Replace(manifest)
 	parsed, problems := config.ReadManifest([]byte(text))
 	if len(problems) > 0 {
-		t.Fatal(problems)
+		tb.Fatal(problems)
 	}
 	doc, errs := config.FromApp(parsed, func(config.Entry) (string, error) { return promptText, nil })
 	if len(errs) > 0 {
-		t.Fatal(errs)
+		tb.Fatal(errs)
 	}
 	return doc
 }
 
 // start serves the app with more of a spec.
-func start(t testing.TB, spec string) *app {
-	t.Helper()
-	a := &app{t: t, root: t.TempDir(), signer: tokens.NewEC("one", "ES256"), security: new(bytes.Buffer), mu: new(sync.Mutex),
+func start(tb testing.TB, spec string) *app {
+	tb.Helper()
+	a := &app{t: tb, root: tb.TempDir(), signer: tokens.NewEC("one", "ES256"), security: new(bytes.Buffer), mu: new(sync.Mutex),
 		service: &service{arrived: make(chan struct{}, 100), left: make(chan error, 100), answer: make(chan struct{})}}
 	a.key, a.owner = a.mint("client"), a.mint("boss", "owner")
 	a.write("login", "set.json", tokens.Set(a.signer))
-	doc := render(t, spec)
+	doc := render(tb, spec)
 	deps := engine.Deps{Caller: a.service, Bodies: limit.NewBudget(8 << 20), Log: slog.New(slog.DiscardHandler)}
 	local := limit.NewMemory(time.Now())
 	deps.Limits, deps.Failures, deps.Local = local, local, local
 	var err error
 	if doc.Auth.Mode != v1alpha1.AuthDisabled {
 		if deps.Keys, err = auth.Open(a.root, "keys"); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if deps.Tokens, err = auth.NewTokens(auth.TokenOptions{Issuers: doc.Auth.JWT, SecretsDir: a.root}); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	var names []string
@@ -218,19 +218,19 @@ func start(t testing.TB, spec string) *app {
 	})
 	e, err := engine.New(doc, deps)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	prompts, problems := compile.Prompts(&doc)
 	if len(problems) > 0 {
-		t.Fatal(problems)
+		tb.Fatal(problems)
 	}
-	a.handler, err = New(t.Context(), Options{Engine: e, Document: &doc, Prompts: prompts, Metrics: a.metrics, Health: &health{}, Log: deps.Log, Version: "1.2.3"})
+	a.handler, err = New(tb.Context(), Options{Engine: e, Document: &doc, Prompts: prompts, Metrics: a.metrics, Health: &health{}, Log: deps.Log, Version: "1.2.3"})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	server := httptest.NewServer(a.handler)
 	a.url, a.client = server.URL, server.Client()
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	return a
 }
 

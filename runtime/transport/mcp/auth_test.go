@@ -203,3 +203,21 @@ func TestOrigins(t *testing.T) {
 		}
 	}
 }
+
+// TestSecurityEvents: whoever watches over the app is told of refusals as over REST.
+func TestSecurityEvents(t *testing.T) {
+	a := start(t, "")
+	a.call(dated, "echo", `{}`, "Authorization", "Bearer nxs_a_b")
+	a.call(dated, "owners", `{}`)
+	a.call(dated, "echo", `{"__proto__":1}`)
+	a.call(dated, "scarce", `{}`)
+	a.call(dated, "scarce", `{}`)
+	a.call(dated, "scarce", `{}`)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, want := range []string{"Authentication failed", "Access denied", "Dangerous input blocked", "Rate limit exceeded"} {
+		if !strings.Contains(a.security.String(), want) {
+			t.Errorf("no %s in %s", want, a.security)
+		}
+	}
+}

@@ -132,7 +132,7 @@ func (x *exchange) writeFault(f *fault.Error) {
 	}
 	header["Cache-Control"], header["Content-Type"] = noStore, jsonType
 	x.setRateLimit()
-	text := x.appendError(nil, x.asError(f))
+	text := x.errorText(x.asError(f))
 	large := x.r.Method == http.MethodPost && x.body == nil && wire.LargeBody(x.r)
 	if large {
 		header["Connection"] = closeConnection
@@ -176,10 +176,9 @@ func (x *exchange) httpStatus(f *fault.Error) int {
 	}
 }
 
-// appendError appends an answer of JSON-RPC; one to a message that could not be read has
-// no id.
-func (x *exchange) appendError(b []byte, e *jsonrpc.Error) []byte {
-	b = append(b, `{"jsonrpc":"2.0"`...)
+// errorText is an answer of JSON-RPC; one to a message that could not be read has no id.
+func (x *exchange) errorText(e *jsonrpc.Error) []byte {
+	b := []byte(`{"jsonrpc":"2.0"`)
 	if x.message.known {
 		b = jsontext.Append(append(b, `,"id":`...), x.message.id)
 	}

@@ -147,8 +147,8 @@ func (x *exchange) admit(ctx context.Context) error {
 	switch x.message.method {
 	case methodCallTool:
 		t := x.handler.tools[x.message.name]
-		if t == nil && x.message.problem != nil {
-			return x.message.problem // which may be that there is no name
+		if x.message.name == "" && x.message.problem != nil {
+			return x.message.problem // that there is no name
 		}
 		if x.tool != nil {
 			return nil
@@ -158,7 +158,7 @@ func (x *exchange) admit(ctx context.Context) error {
 		return x.message.problem
 	case methodReadResource:
 		r, variables := x.handler.findResource(x.message.name)
-		if r == nil || x.message.problem != nil {
+		if r == nil {
 			return nil // the SDK answers
 		}
 		x.inputs = r.inputs(x.handler.engine.Rules(), variables)

@@ -223,8 +223,8 @@ func (x *exchange) post() error {
 	}
 	done := x.cancelable()
 	defer done()
-	if x.plain() {
-		return x.answerCall(x.alive) //nolint:contextcheck // it is made of the request's
+	if x.message.broken || x.plain() {
+		return x.answerCall(x.alive)
 	}
 	return x.hand(ctx)
 }
@@ -246,7 +246,7 @@ func (x *exchange) only(method string) error {
 
 // hand has the SDK answer the message. What the message asks for is done by the handlers
 // that are registered, with this exchange.
-func (x *exchange) hand(ctx context.Context) error {
+func (x *exchange) hand(ctx context.Context) error { //nolint:contextcheck // that of a session is made of the request's
 	handler := x.handler.whole
 	if x.message.listens() {
 		open, err := x.handler.sessions.begin(ctx)

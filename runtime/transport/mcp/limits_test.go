@@ -41,7 +41,10 @@ func TestLimits(t *testing.T) {
 			if got := a.call(c.revision, "scarce", `"no object"`); got.code() != "rate_limited" {
 				t.Errorf("a wrong message: %s", got.text)
 			}
-			if n := a.counted("scarce", "rate_limited"); n != "2" {
+			if got := a.call(c.revision, "scarce", `{"__proto__":1}`); got.code() != "rate_limited" {
+				t.Errorf("a blocked key: %s", got.text)
+			}
+			if n := a.counted("scarce", "rate_limited"); n != "3" {
 				t.Errorf("%s refusals were counted", n)
 			}
 			if n := a.counted("scarce", "ok"); n != "2" {

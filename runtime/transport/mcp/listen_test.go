@@ -17,7 +17,7 @@ import (
 func (a *app) listen(t *testing.T) (lines *bufio.Reader, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	res, err := a.client.Do(a.post(ctx, stateless, request(stateless, methodListen, `"notifications":{"resourceSubscriptions":["shop://hours"]}`)))
+	res, err := a.client.Do(a.post(ctx, stateless, request(stateless, methodListen, `"notifications":{"resourceSubscriptions":["shop://hours"]}`))) //nolint:bodyclose // the caller does it
 	if err != nil {
 		t.Fatal(err)
 	}

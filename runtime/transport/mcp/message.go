@@ -70,15 +70,20 @@ type message struct {
 	odd            bool
 	mode           engine.Mode
 	idempotencyKey string
-	// problem is what is wrong with the params.
+	// problem is what is wrong with the params. broken says that it concerns the message as
+	// a whole, which nobody else is to read.
 	problem error
+	broken  bool
 }
 
 // decode reads a message under the input rules. The error is a *fault.Error.
 func (m *message) decode(rules *validate.Rules, text []byte) error {
 	tree, err := rules.DecodeNested(text, envelopeDepth)
 	if err != nil {
-		m.recoverID(text)
+		if m.recoverHead(text); m.broken {
+			m.problem = err
+			return nil
+		}
 		return err
 	}
 	if _, ok := tree.([]any); ok {
@@ -110,25 +115,31 @@ func (m *message) noMessage(why string) error {
 	return fault.New(fault.InvalidInput, "%s", why)
 }
 
-// recoverID finds the id of a message that the rules refuse, so that the client knows which
-// of its requests that was.
-func (m *message) recoverID(text []byte) {
+// recoverHead finds the id of a message that the rules refuse, so that the client knows
+// which of its requests that was; and the tool that it calls, since whether that may be
+// called goes before what is wrong with the message.
+func (m *message) recoverHead(text []byte) {
 	var head struct {
 		ID     json.RawMessage `json:"id"`
 		Method string          `json:"method"`
+		Params struct {
+			Name string `json:"name"`
+		} `json:"params"`
 	}
 	if json.Unmarshal(text, &head) != nil {
 		return
 	}
-	m.method = head.Method
+	m.method, m.name = head.Method, head.Params.Name
 	var word string
 	var number int
 	switch {
-	case json.Unmarshal(head.ID, &word) == nil && !bytes.Equal(head.ID, []byte("null")):
+	case bytes.Equal(head.ID, []byte("null")):
+	case json.Unmarshal(head.ID, &word) == nil:
 		m.id, m.known = word, true
-	case json.Unmarshal(head.ID, &number) == nil && !bytes.Equal(head.ID, []byte("null")):
+	case json.Unmarshal(head.ID, &number) == nil:
 		m.id, m.known = number, true
 	}
+	m.broken = m.known && m.method == methodCallTool && m.name != ""
 }
 
 // decodeParams reads what is looked at here of the params. What is wrong with them is kept
@@ -151,7 +162,7 @@ func (m *message) decodeParams(value any) {
 	switch m.method {
 	case methodCallTool:
 		m.name = m.text(params, "name")
-		m.decodeArguments(params["arguments"])
+		m.decodeArguments(params)
 	case methodCancelled:
 		m.cancels = params["requestId"]
 	case methodGetPrompt:
@@ -171,9 +182,10 @@ func (m *message) text(params map[string]any, key string) string {
 }
 
 // decodeArguments takes the inputs of a tool, every one of them and under its name.
-func (m *message) decodeArguments(value any) {
+func (m *message) decodeArguments(params map[string]any) {
+	value, there := params["arguments"]
 	arguments, ok := value.(map[string]any)
-	if !ok && value != nil {
+	if there && !ok {
 		m.problem = badParam("/arguments", "must be an object whose members are the inputs")
 	}
 	if arguments == nil {

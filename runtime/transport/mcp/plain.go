@@ -23,24 +23,21 @@ import (
 // plain says whether the message is such a call.
 func (x *exchange) plain() bool {
 	m, header := &x.message, x.r.Header
-	if m.method != methodCallTool || x.tool == nil || m.odd || x.streams() || !acceptsBoth(header["Accept"]) || len(header["Last-Event-Id"]) > 0 {
+	if m.method != methodCallTool || x.tool == nil || !m.known || m.odd || x.streams() || !usual(header) {
 		return false
 	}
-	switch m.id.(type) {
-	case string, int:
-	default:
-		return false
+	if m.revision < statelessRevision {
+		return m.metaRevision == "" && (m.revision == "" || slices.Contains(sdk.SupportedProtocolVersions(), m.revision))
 	}
-	if m.revision >= statelessRevision {
-		return m.revision == statelessRevision && m.metaRevision == statelessRevision && m.capabilities &&
-			header.Get("Mcp-Method") == methodCallTool && header.Get("Mcp-Name") == m.name && !x.tool.headers
-	}
-	return m.metaRevision == "" && (m.revision == "" || slices.Contains(sdk.SupportedProtocolVersions(), m.revision))
+	return m.revision == statelessRevision && m.metaRevision == statelessRevision && m.capabilities && !x.tool.headers &&
+		header.Get("Mcp-Method") == methodCallTool && header.Get("Mcp-Name") == m.name
 }
 
-// acceptsBoth says whether a client takes both forms of a reply, as the protocol asks of it.
-func acceptsBoth(accept []string) bool {
-	if len(accept) != 1 {
+// usual says whether a client takes both forms of a reply, as the protocol asks of it, and
+// wants no earlier one.
+func usual(header http.Header) bool {
+	accept := header["Accept"]
+	if len(accept) != 1 || len(header["Last-Event-Id"]) > 0 {
 		return false
 	}
 	return accept[0] == "*/*" || strings.Contains(accept[0], "application/json") && strings.Contains(accept[0], "text/event-stream")
@@ -48,28 +45,37 @@ func acceptsBoth(accept []string) bool {
 
 // answerCall runs the tool and writes the result.
 func (x *exchange) answerCall(ctx context.Context) error {
+	text, err := x.callText(ctx)
+	if err != nil {
+		return err
+	}
+	return x.writeResult(text)
+}
+
+// callText runs the tool and returns the answer. An error is one that is no result.
+func (x *exchange) callText(ctx context.Context) ([]byte, error) {
 	err := x.refusal
 	if err == nil {
 		err = x.handler.engine.Execute(ctx, &x.call)
 	}
 	if err != nil && !told(fault.As(err).Code) {
-		return err // as what was refused before
+		return nil, err // as what was refused before
 	}
 	if err == nil && !x.tool.content && x.call.Mode != engine.Async {
-		return x.writeResult(x.appendStructured(x.open(nil)))
+		return append(x.appendStructured(x.open(nil)), '}'), nil
 	}
 	result, err := x.outcomeOf(err)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	text, err := json.Marshal(result)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// What every result of the revision has is put before the members of this one.
 	b := append(x.open(nil), '{')
 	b = x.appendRevision(b, result.Meta == nil)
-	return x.writeResult(append(b, text[1:]...))
+	return append(append(b, text[1:]...), '}'), nil
 }
 
 // outcomeOf is the result of a call that is not the output as it stands.
@@ -123,7 +129,6 @@ func (x *exchange) appendStructured(b []byte) []byte {
 
 // writeResult sends an answer.
 func (x *exchange) writeResult(b []byte) error {
-	b = append(b, '}')
 	if err := x.afford(int64(len(b))); err != nil {
 		return err
 	}

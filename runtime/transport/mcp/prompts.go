@@ -96,9 +96,7 @@ func (h *Handler) completeVariable(ctx context.Context, x *exchange, uri string,
 			Enum []any `json:"enum"`
 		} `json:"properties"`
 	}
-	if json.Unmarshal(w.Program.InputSchema(), &schema) != nil {
-		return values, nil // no schema
-	}
+	_ = json.Unmarshal(w.Program.InputSchema(), &schema) // where there is none, nothing is suggested
 	for _, value := range schema.Properties[argument.Name].Enum {
 		if text, ok := value.(string); ok && strings.HasPrefix(text, argument.Value) {
 			values = append(values, text)

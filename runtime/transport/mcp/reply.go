@@ -78,20 +78,25 @@ func (r *reply) finish() error {
 	case strings.HasPrefix(r.Header().Get("Content-Type"), "text/plain"):
 		return r.refusal()
 	}
+	status, text := r.refused, r.text
+	if refused := r.rpcError(); refused != nil {
+		r.Header()["Content-Type"] = jsonType
+		text = x.errorText(x.note(refused))
+	}
+	r.ResponseWriter.WriteHeader(status)
+	_, _ = r.ResponseWriter.Write(text) // the caller may have gone away
+	return nil
+}
+
+// rpcError is the error that the SDK wrote; nil when that is something else.
+func (r *reply) rpcError() *jsonrpc.Error {
 	var answer struct{ Error *jsonrpc.Error }
 	text := r.text
 	if _, event, ok := bytes.Cut(text, []byte("data: ")); ok && r.Header().Get("Content-Type") == eventStream {
 		text = event
 	}
-	if json.NewDecoder(bytes.NewReader(text)).Decode(&answer) != nil || answer.Error == nil {
-		r.ResponseWriter.WriteHeader(r.refused)
-		_, _ = r.ResponseWriter.Write(r.text) // the caller may have gone away
-		return nil
-	}
-	r.Header()["Content-Type"] = jsonType
-	r.ResponseWriter.WriteHeader(r.refused)
-	_, _ = r.ResponseWriter.Write(x.appendError(nil, x.note(answer.Error))) // the caller may have gone away
-	return nil
+	_ = json.NewDecoder(bytes.NewReader(text)).Decode(&answer) // what is none has no error
+	return answer.Error
 }
 
 // refusal is what the SDK said in plain text, as a fault.

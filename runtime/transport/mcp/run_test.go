@@ -177,6 +177,7 @@ func TestGarbage(t *testing.T) {
 }
 
 func (a *app) benchmark(b *testing.B) {
+	b.Helper()
 	b.ReportAllocs()
 	message := callOf(stateless, "add", `{"a":1}`)
 	for b.Loop() {

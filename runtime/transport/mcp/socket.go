@@ -33,8 +33,10 @@ type socket struct {
 
 	mu       sync.Mutex
 	inFlight map[jsonrpc.ID]*exchange
+	// busy counts those in flight and those whose answer is being written.
+	busy     int
 	draining bool
-	// idle is closed when nothing is in flight any more.
+	// idle is closed when the socket drains and is not busy any more.
 	idle chan struct{}
 }
 
@@ -85,8 +87,11 @@ func (s *socket) Read(ctx context.Context) (jsonrpc.Message, error) {
 		}
 		x := s.next()
 		m, err := s.accept(ctx, x, r)
-		if err == nil {
+		switch {
+		case m != nil:
 			return m, nil
+		case err == nil:
+			continue // it is answered
 		}
 		f := fault.As(err)
 		s.answer(ctx, x, f)
@@ -117,6 +122,9 @@ func (s *socket) accept(ctx context.Context, x *exchange, r io.Reader) (jsonrpc.
 			return nil, err
 		}
 	}
+	if x.message.broken {
+		return nil, s.answerBroken(ctx, x)
+	}
 	m, err := jsonrpc.DecodeMessage(x.body)
 	if err != nil {
 		return nil, fault.New(fault.InvalidInput, "the message is none of JSON-RPC: %v", err)
@@ -139,10 +147,26 @@ func (s *socket) accept(ctx context.Context, x *exchange, r io.Reader) (jsonrpc.
 		return nil, err
 	}
 	if err := x.admit(ctx); err != nil {
-		s.leave(request.ID)
+		s.take(request.ID)
+		s.leave()
 		return nil, err
 	}
 	return m, nil
+}
+
+// answerBroken answers a call whose message the rules refuse, when something else about it
+// goes before that. The error is a *fault.Error.
+func (s *socket) answerBroken(ctx context.Context, x *exchange) error {
+	if err := x.admit(ctx); err != nil {
+		return err
+	}
+	text, err := x.callText(ctx)
+	if err != nil {
+		return err
+	}
+	s.pass(x)
+	s.write(ctx, text)
+	return nil
 }
 
 // pass counts a message that nobody answers.
@@ -166,20 +190,30 @@ func (s *socket) enter(id jsonrpc.ID, x *exchange) error {
 		return f
 	}
 	s.inFlight[id] = x
+	s.busy++
 	return nil
 }
 
-// leave forgets a request.
-func (s *socket) leave(id jsonrpc.ID) {
+// leave says that a request is answered.
+func (s *socket) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.inFlight[id] == nil {
-		return
-	}
-	delete(s.inFlight, id)
-	if s.draining && len(s.inFlight) == 0 {
+	if s.busy--; s.draining && s.busy == 0 {
 		close(s.idle)
 	}
+}
+
+// abandon gives back what requests hold that were not answered, since the client is gone:
+// the SDK writes nothing any more.
+func (s *socket) abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.inFlight {
+		x.release()
+		x.end(engine.Canceled)
+	}
+	s.busy -= len(s.inFlight)
+	clear(s.inFlight)
 }
 
 // answer tells what became of a message that did not get as far as the SDK.
@@ -189,7 +223,7 @@ func (s *socket) answer(ctx context.Context, x *exchange, f *fault.Error) {
 	if f.Code == engine.Canceled {
 		return
 	}
-	s.write(ctx, x.appendError(nil, x.asError(f)))
+	s.write(ctx, x.errorText(x.asError(f)))
 }
 
 // Write implements sdk.Connection.
@@ -202,18 +236,18 @@ func (s *socket) Write(ctx context.Context, m jsonrpc.Message) error {
 	if !ok {
 		return s.send(ctx, text)
 	}
-	x := s.of(response.ID)
+	x := s.take(response.ID)
 	if x == nil {
 		return s.send(ctx, text)
 	}
 	defer func() {
-		s.leave(response.ID)
+		s.leave()
 		x.release()
 		x.missed()
 		x.end(x.code())
 	}()
 	if response.Error != nil && !x.seen {
-		text = x.appendError(nil, x.note(response.Error))
+		text = x.errorText(x.note(response.Error))
 	}
 	if x.outcome == engine.Canceled {
 		return nil // who cancels a request waits for no answer to it
@@ -221,11 +255,14 @@ func (s *socket) Write(ctx context.Context, m jsonrpc.Message) error {
 	return s.send(ctx, text)
 }
 
-// of is the exchange of a request that is under way.
-func (s *socket) of(id jsonrpc.ID) *exchange {
+// take is the exchange of a request that was under way: who has the answer may use its id
+// again.
+func (s *socket) take(id jsonrpc.ID) *exchange {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.inFlight[id]
+	x := s.inFlight[id]
+	delete(s.inFlight, id)
+	return x
 }
 
 func (s *socket) send(ctx context.Context, text []byte) error {

@@ -63,6 +63,7 @@ func (x *exchange) upgrade() error {
 	s.watch(ctx, open.ctx)
 	s.close(websocket.StatusNormalClosure, "")
 	_ = session.Wait() // its runs have been canceled
+	s.abandon()
 	return nil
 }
 
@@ -116,7 +117,7 @@ func (s *socket) finish() {
 	s.mu.Lock()
 	s.draining = true
 	idle := s.idle
-	if len(s.inFlight) == 0 {
+	if s.busy == 0 {
 		idle = nil
 	}
 	s.mu.Unlock()

@@ -22,13 +22,13 @@ type connection struct {
 
 func (a *app) dial(t *testing.T, header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
 	t.Helper()
-	return websocket.Dial(t.Context(), a.url+WebSocketPath, &websocket.DialOptions{HTTPHeader: header, Subprotocols: protocols, HTTPClient: a.client}) //nolint:bodyclose // there is none
+	return websocket.Dial(t.Context(), a.url+WebSocketPath, &websocket.DialOptions{HTTPHeader: header, Subprotocols: protocols, HTTPClient: a.client})
 }
 
 // connect opens a WebSocket and shakes hands.
 func (a *app) connect(t *testing.T, key string) *connection {
 	t.Helper()
-	conn, _, err := a.dial(t, http.Header{"Authorization": {"Bearer " + key}}, subprotocol)
+	conn, _, err := a.dial(t, http.Header{"Authorization": {"Bearer " + key}}, subprotocol) //nolint:bodyclose // there is none
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestWebSocketHandshake(t *testing.T) {
 		{"another page", with("Origin", "https://evil.com"), []string{"mcp"}, 403},
 		{"fine", with("Origin", "https://shop.example.com"), []string{"mqtt", "mcp"}, 101},
 	} {
-		conn, res, err := a.dial(t, c.header, c.protocols...)
+		conn, res, err := a.dial(t, c.header, c.protocols...) //nolint:bodyclose // there is none
 		if res == nil || res.StatusCode != c.status || (err == nil) != (c.status == 101) {
 			t.Fatalf("%s: %v %v", c.name, res, err)
 		}
@@ -115,11 +115,11 @@ func TestWebSocketHandshake(t *testing.T) {
 	for range cap(a.handler.sessions.places) {
 		a.handler.sessions.places <- struct{}{}
 	}
-	if _, res, err := a.dial(t, good, subprotocol); err == nil || res.StatusCode != 503 || res.Header.Get("Retry-After") != "1" {
+	if _, res, err := a.dial(t, good, subprotocol); err == nil || res.StatusCode != 503 || res.Header.Get("Retry-After") != "1" { //nolint:bodyclose // there is none
 		t.Errorf("too many: %v %v", res, err)
 	}
 	a.handler.Drain()
-	if _, res, err := a.dial(t, good, subprotocol); err == nil || res.StatusCode != 503 {
+	if _, res, err := a.dial(t, good, subprotocol); err == nil || res.StatusCode != 503 { //nolint:bodyclose // there is none
 		t.Errorf("draining: %v %v", res, err)
 	}
 }
@@ -156,6 +156,8 @@ func TestWebSocketMessages(t *testing.T) {
 		{callID("b", "nothing", `{}`), -32602, "workflow_not_found", "b"},
 		{callID("c", "add", `{"a":"x"}`), -32602, "schema_violation", "c"},
 		{callID("d", "echo", `{"__proto__":1}`), -32602, "invalid_input", "d"},
+		{callID("d", "owners", `{"__proto__":1}`), 0, "forbidden", "d"},
+		{callID("d", "nothing", `{"__proto__":1}`), -32602, "workflow_not_found", "d"},
 		{callID("e", "echo", `[]`), -32602, "invalid_input", "e"},
 		{`{"jsonrpc":`, -32700, "invalid_input", nil},
 		{`[]`, -32600, "invalid_input", nil},
@@ -301,4 +303,87 @@ func TestWebSocketIsClosed(t *testing.T) {
 		}
 		a.handler.Wait(t.Context())
 	})
+}
+
+// TestWebSocketGarbage: what is no message costs its sender an answer or the connection,
+// and nobody else anything.
+func TestWebSocketGarbage(t *testing.T) {
+	goroutines.Settle(t)
+	a := start(t, "")
+	t.Cleanup(a.client.CloseIdleConnections)
+	other := a.connect(t, a.key)
+	conn, _, err := a.dial(t, http.Header{"Authorization": {"Bearer " + a.key}}, subprotocol) //nolint:bodyclose // there is none
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &connection{conn, t}
+	for _, message := range []string{``, `x`, `{}`, `{"jsonrpc":"2.0","id":1}`, `{"jsonrpc":"2.0","id":{},"method":"ping"}`, `{"jsonrpc":"2.0","id":"a","method":"tools/list"}`,
+		`{"jsonrpc":"2.0","id":"b","method":"initialize","params":3}`, `{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"echo","_meta":[]}}`} {
+		c.write(message)
+		if got := c.read(); got.Error == nil || got.Error.Message == "" || strings.Contains(got.text, "*mcp.") {
+			t.Errorf("%q: %s", message, got.text)
+		}
+	}
+	// Answers to nothing, and notifications before the handshake, are passed over.
+	c.write(`{"jsonrpc":"2.0","id":99,"result":{}}`)
+	c.write(`{"jsonrpc":"2.0","method":"notifications/party"}`)
+	c.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":[]}}`)
+	c.write(`{"jsonrpc":"2.0","id":"d","method":"ping"}`)
+	if got := c.read(); got.ID != "d" {
+		t.Errorf("ping: %s", got.text)
+	}
+	_ = c.CloseNow()
+	other.write(callID(1, "echo", `{"a":1}`))
+	if got := other.read(); got.Result == nil {
+		t.Errorf("the other connection: %s", got.text)
+	}
+	_ = other.CloseNow()
+	a.handler.Wait(t.Context())
+}
+
+// TestWebSocketIsNotRead: a client that does not read its answers stops no run of its own,
+// and leaves nothing behind when it goes.
+func TestWebSocketIsNotRead(t *testing.T) {
+	goroutines.Settle(t)
+	a := start(t, "")
+	t.Cleanup(a.client.CloseIdleConnections)
+	c := a.connect(t, a.key)
+	large := callID("x", "echo", `{"a":"`+strings.Repeat("x", 50<<10)+`"}`)
+	for i := range maxInFlight {
+		c.write(strings.Replace(large, `"x"`, fmt.Sprint(i), 1))
+	}
+	other := a.connect(t, a.key)
+	other.write(callID(1, "echo", `{}`))
+	if got := other.read(); got.Result == nil {
+		t.Errorf("the other connection: %s", got.text)
+	}
+	_, _ = c.CloseNow(), other.CloseNow()
+	a.handler.Wait(t.Context())
+	if free := a.handler.engine.Bodies.Free(); free != 8<<20 {
+		t.Errorf("%d bytes of the budget are free", free)
+	}
+}
+
+// TestBudget: whatever becomes of a message, what it held is given back.
+func TestBudget(t *testing.T) {
+	a := start(t, "")
+	inputs := `{"it":[` + strings.Repeat(`{"a":"b"},`, 2000) + `1]}`
+	c := a.connect(t, a.key)
+	for _, tool := range []string{"echo", "pick", "show_it", "owners", "nothing", "add", "raises", "scarce"} {
+		for _, revision := range []string{dated, stateless} {
+			a.call(revision, tool, inputs)
+			a.send(revision, callOf(revision, tool, inputs, `"progressToken":1`))
+			a.send(revision, strings.Replace(callOf(revision, tool, inputs), "[", `[{"__proto__":1},`, 1))
+		}
+		c.write(callID(tool, tool, inputs))
+		c.read()
+	}
+	c.write(callID("last", "echo", `{}`))
+	c.read()
+	_ = c.CloseNow()
+	a.handler.Drain()
+	a.handler.Wait(t.Context())
+	if free := a.handler.engine.Bodies.Free(); free != 8<<20 {
+		t.Errorf("%d bytes of the budget are free", free)
+	}
 }

@@ -106,7 +106,7 @@ func openWith(t *testing.T, change func(*Options)) *api {
 	}
 	o := Options{Engine: e, Metrics: metrics, Health: healthy{}, Log: log, App: apidoc.App{Name: doc.Name, Auth: doc.Auth}}
 	change(&o)
-	handler, err := NewHandler(t.Context(), o)
+	handler, err := New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,14 +14,16 @@ import (
 
 // summary is what is told of a workflow.
 type summary struct {
-	Name         string           `json:"name"`
-	Version      string           `json:"version"`
-	Title        string           `json:"title,omitempty"`
-	Summary      string           `json:"summary,omitempty"`
-	Execute      string           `json:"execute"`
-	Routes       []v1alpha1.Route `json:"routes,omitempty"`
-	InputSchema  json.RawMessage  `json:"inputSchema,omitempty"`
-	OutputSchema json.RawMessage  `json:"outputSchema,omitempty"`
+	Name    string           `json:"name"`
+	Version string           `json:"version"`
+	Title   string           `json:"title,omitempty"`
+	Summary string           `json:"summary,omitempty"`
+	Execute string           `json:"execute"`
+	Routes  []v1alpha1.Route `json:"routes,omitempty"`
+	// Tool is the workflow's name over MCP, where it is served there.
+	Tool         string          `json:"tool,omitempty"`
+	InputSchema  json.RawMessage `json:"inputSchema,omitempty"`
+	OutputSchema json.RawMessage `json:"outputSchema,omitempty"`
 }
 
 // newEntry renders what of a workflow's replies never changes.
@@ -29,7 +31,7 @@ func newEntry(w *engine.Workflow, metrics *telemetry.Metrics) (*entry, error) {
 	p := w.Program
 	text, err := json.Marshal(summary{
 		Name: w.Name, Version: p.Version(), Title: p.Title(), Summary: p.Summary(),
-		Execute: "/workflows/" + w.Name + "/execute", Routes: w.Routes, InputSchema: p.InputSchema(), OutputSchema: p.OutputSchema(),
+		Execute: "/workflows/" + w.Name + "/execute", Routes: w.Routes, Tool: w.MCP.ToolName, InputSchema: p.InputSchema(), OutputSchema: p.OutputSchema(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("workflow %q: rendering its description: %w", w.Name, err)

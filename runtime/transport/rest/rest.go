@@ -75,13 +75,8 @@ type entry struct {
 	summary      []byte
 }
 
-// New returns a handler that describes its app by the name alone.
-func New(ctx context.Context, e *engine.Engine, metrics *telemetry.Metrics, health Health, log *slog.Logger) (*Handler, error) {
-	return NewHandler(ctx, Options{Engine: e, Metrics: metrics, Health: health, Log: log, App: apidoc.App{Name: e.Name()}})
-}
-
-// NewHandler returns the handler of an engine's workflows.
-func NewHandler(ctx context.Context, o Options) (*Handler, error) {
+// New returns the handler of an engine's workflows.
+func New(ctx context.Context, o Options) (*Handler, error) {
 	h := &Handler{
 		engine: o.Engine, metrics: o.Metrics, health: o.Health, log: o.Log,
 		entries: map[string]*entry{}, none: &entry{metrics: o.Metrics.Requests(string(v1alpha1.ChannelREST), "")},
