@@ -117,6 +117,7 @@ func workflowSchema() object {
 		"properties": object{
 			"name": str, "version": str, "title": str, "summary": str,
 			"execute": object{"type": "string", "description": "The path to POST to."},
+			"tool":    object{"type": "string", "description": "The name of the workflow as a tool of MCP, where it is served there."},
 			"routes": object{"type": "array", "items": object{
 				"type": "object", "required": []string{"method", "path"}, "properties": object{"method": str, "path": str},
 			}},

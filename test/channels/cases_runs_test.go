@@ -199,23 +199,30 @@ func outputCases() []testCase {
 	return cases
 }
 
+// repeated is a call that is made once, and told again.
+type repeated struct{ output string }
+
+// same checks that the outcome is that of the first time.
+func (r *repeated) same(t *testing.T, ch channel, v verdict) {
+	t.Helper()
+	if r.output == "" {
+		r.output = v.output
+	}
+	if v.output != r.output {
+		t.Errorf("over %s the run was made again: %s, and before %s", ch.name, v.output, r.output)
+	}
+}
+
 // repeatCases are about calls that are made once, and about calls that are asked for later.
 func repeatCases() []testCase {
 	const forgets = "what is kept ends with the process"
-	var first string
-	remember := func(_ *testing.T, _ channel, v verdict) { first = v.output }
-	same := func(t *testing.T, _ channel, v verdict) {
-		t.Helper()
-		if v.output != first {
-			t.Errorf("the run was made again: %s, and before %s", v.output, first)
-		}
-	}
 	// How often a subject may ask for executions is limited.
 	const key, later = "once-over-{channel}", "later-{channel}"
+	once, onceLater := &repeated{}, &repeated{}
 	return []testCase{
 		{name: "idempotency key", steps: []step{
-			{workflow: "gives-id", key: key, inputs: `{"a":1,"b":2}`, check: remember},
-			{workflow: "gives-id", key: key, inputs: `{"b":2, "a":1}`, check: same},
+			{workflow: "gives-id", key: key, inputs: `{"a":1,"b":2}`, check: once.same},
+			{workflow: "gives-id", key: key, inputs: `{"b":2, "a":1}`, check: once.same},
 			{workflow: "gives-id", key: key, inputs: `{"a":2}`, code: "idempotency_mismatch"},
 			{workflow: "gives-id", key: key, as: "buyer", inputs: `{"a":3}`}, // another subject's key is another
 			{workflow: "conflict", key: key, code: "workflow_failed", check: wantStatus(http.StatusConflict)},
@@ -238,8 +245,8 @@ func repeatCases() []testCase {
 		one("streamed, without a credential", step{workflow: "echo", as: "-", stream: true, code: "unauthenticated"}),
 		one("streamed, and unknown", step{workflow: "no-such-workflow", stream: true, code: "workflow_not_found"}),
 		{name: "asynchronous with an idempotency key", steps: []step{
-			{workflow: "gives-id", key: "later-" + key, as: later, async: true, check: remember},
-			{workflow: "gives-id", key: "later-" + key, as: later, async: true, check: same},
+			{workflow: "gives-id", key: "later-" + key, as: later, async: true, check: onceLater.same},
+			{workflow: "gives-id", key: "later-" + key, as: later, async: true, check: onceLater.same},
 			{workflow: "gives-id", key: "later-" + key, as: later, code: "idempotency_mismatch"},
 		}, not: unserved(forgets)},
 	}

@@ -58,8 +58,8 @@ type channel struct {
 	name string
 	caller
 	// mcp says that its calls are those of MCP, web that they have headers and a URL of
-	// their own.
-	mcp, web bool
+	// their own, and apart that each is made by a process of its own.
+	mcp, web, apart bool
 }
 
 // The channels.
@@ -67,15 +67,15 @@ var (
 	lineDated, lineStateless, lineFile = &stdio{revision: dated}, &stdio{revision: stateless}, &stdio{revision: dated, file: true}
 
 	channels = []channel{
-		{"rest", rest{}, false, true},
-		{"mcp-" + dated, post{dated}, true, true},
-		{"mcp-" + stateless, post{stateless}, true, true},
-		{"websocket", socket{}, true, true},
-		{"stdio-" + dated, lineDated, true, false},
-		{"stdio-" + stateless, lineStateless, true, false},
-		{"stdio-file", lineFile, true, false},
-		{"command", command{}, false, false},
-		{"command-file", command{file: true}, false, false},
+		{name: "rest", caller: rest{}, web: true},
+		{name: "mcp-" + dated, caller: post{dated}, mcp: true, web: true},
+		{name: "mcp-" + stateless, caller: post{stateless}, mcp: true, web: true},
+		{name: "websocket", caller: socket{}, mcp: true, web: true},
+		{name: "stdio-" + dated, caller: lineDated, mcp: true},
+		{name: "stdio-" + stateless, caller: lineStateless, mcp: true},
+		{name: "stdio-file", caller: lineFile, mcp: true},
+		{name: "command", caller: command{}, apart: true},
+		{name: "command-file", caller: command{file: true}, apart: true},
 	}
 )
 
@@ -158,6 +158,9 @@ func TestChannels(t *testing.T) {
 				t.Run(c.name, func(t *testing.T) {
 					if reason := c.not[ch.name]; reason != "" {
 						t.Skip(reason)
+					}
+					if ch.apart {
+						t.Parallel()
 					}
 					if c.prepare != nil {
 						c.prepare(t)

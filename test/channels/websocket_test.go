@@ -21,6 +21,7 @@ func (socket) call(t *testing.T, c call) verdict {
 	if refusal != nil {
 		return *refusal
 	}
+	defer func() { _ = s.conn.CloseNow() }()
 	v, result := readAnswer(t, dated, 2, s.ask(t, c.toolCall(dated, 2)))
 	if v.code != ok || !c.async {
 		return v

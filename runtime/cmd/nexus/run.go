@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -120,7 +121,7 @@ func (f *runFlags) inputs(ctx context.Context, client *cli.Client, workflow stri
 		if object, err = readInputFile(f.inputFile, in); err != nil {
 			return nil, fmt.Errorf("--input-file: %w", err)
 		}
-		if len(object) == 0 {
+		if len(bytes.TrimSpace(object)) == 0 {
 			object = []byte("null") // an empty file is a mistake
 		}
 	}

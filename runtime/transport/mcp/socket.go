@@ -148,8 +148,9 @@ func (s *socket) accept(ctx context.Context, x *exchange, r io.Reader) (jsonrpc.
 	}
 	if err := x.admit(ctx); err != nil {
 		s.take(request.ID)
-		s.leave()
-		return nil, err
+		defer s.leave()
+		s.answer(ctx, x, fault.As(err))
+		return nil, nil
 	}
 	return m, nil
 }
