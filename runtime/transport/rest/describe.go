@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 	"github.com/nexus-operator/nexus-operator/runtime/telemetry"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/wire"
 )
 
 // summary is what is told of a workflow.
@@ -37,12 +37,8 @@ func newEntry(w *engine.Workflow, metrics *telemetry.Metrics) (*entry, error) {
 		return nil, fmt.Errorf("workflow %q: rendering its description: %w", w.Name, err)
 	}
 	e := &entry{workflow: w, metrics: metrics.Requests(string(v1alpha1.ChannelREST), w.Name), summary: text}
-	var policies []string
-	for _, policy := range w.Policies {
-		policies = append(policies, policy.Header())
-		e.policyNames = append(e.policyNames, `"`+policy.Name+`"`)
-	}
-	e.policyHeader = []string{strings.Join(policies, ", ")}
+	e.limits = wire.NewLimits(w.Policies)
+	e.policyHeader = []string{e.limits.Policy}
 	b := jsontext.AppendString([]byte(`,"workflow_id":`), w.Name)
 	b = jsontext.AppendString(append(b, `,"version":`...), p.Version())
 	e.tail = string(append(b, `,"run_id":"`...))

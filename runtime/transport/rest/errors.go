@@ -1,12 +1,8 @@
 package rest
 
 import (
-	"io"
-	"math"
-	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
@@ -43,41 +39,20 @@ func (x *exchange) writeError(f *fault.Error) {
 	default:
 	}
 	if f.RetryAfter > 0 {
-		x.retryHeader[0] = strconv.FormatInt(wholeSeconds(f.RetryAfter), 10)
+		x.retryHeader[0] = strconv.FormatInt(wire.WholeSeconds(f.RetryAfter), 10)
 		header["Retry-After"] = x.retryHeader[:]
 	}
 	x.setRateLimit()
 	x.setReplayed()
 	x.out = append(wire.AppendProblem(x.out[:0], f, x.instance(), x.call.RequestID), '\n')
-	if !x.largeBody() {
+	if !wire.LargeBody(x.r) {
 		x.write(status, problemType, x.out)
 		return
 	}
 	header["Connection"] = closeConnection
 	header["Content-Length"] = []string{strconv.Itoa(len(x.out))}
 	x.write(status, problemType, x.out)
-	x.linger()
-}
-
-// What net/http reads by itself of a body that a handler left; beyond that it closes
-// the connection, and the caller may see a reset instead of the reply.
-const leftToServer = 256 << 10
-
-// lingerTime is how long a caller that was refused may go on sending.
-const lingerTime = 2 * time.Second
-
-func (x *exchange) largeBody() bool {
-	return x.r.ContentLength < 0 || x.r.ContentLength > leftToServer
-}
-
-// linger throws away what a refused caller goes on sending, so that it reads why it
-// was refused; for a short time, and at most twice the largest body.
-func (x *exchange) linger() {
-	control := http.NewResponseController(x.w)
-	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
-		return
-	}
-	_, _ = io.CopyN(io.Discard, x.r.Body, 2*x.handler.engine.Rules().MaxBytes()) // the connection ends here in any case
+	wire.Linger(x.w, x.r, 2*x.handler.engine.Rules().MaxBytes())
 }
 
 // instance is the path as the caller wrote it, without the query.
@@ -86,10 +61,4 @@ func (x *exchange) instance() string {
 		return path
 	}
 	return x.r.URL.EscapedPath()
-}
-
-// wholeSeconds rounds up, and is never 0: a caller that comes back at once is refused
-// at once.
-func wholeSeconds(d time.Duration) int64 {
-	return max(1, int64(math.Ceil(d.Seconds())))
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
-	"github.com/nexus-operator/nexus-operator/runtime/limit"
 )
 
 // write sends a reply.
@@ -50,25 +49,15 @@ func (x *exchange) give() {
 // smallReply is below what net/http buffers, and finds the length of by itself.
 const smallReply = 1 << 10
 
-// setRateLimit tells about the tightest bucket, as structured fields
-// (draft-ietf-httpapi-ratelimit-headers-11): what is left of it, and in how many
-// seconds it is full again or, when it is spent, passes one request.
+// setRateLimit tells about the tightest bucket.
 func (x *exchange) setRateLimit() {
 	if !x.call.Limited || x.entry.workflow == nil {
 		return
 	}
 	header := x.w.Header()
 	header["Ratelimit-Policy"] = x.entry.policyHeader
-	x.limitHeader[0] = rateLimit(x.entry.policyNames, &x.call.Verdict)
+	x.limitHeader[0] = x.entry.limits.Left(&x.call.Verdict)
 	header["Ratelimit"] = x.limitHeader[:]
-}
-
-func rateLimit(names []string, v *limit.Verdict) string {
-	var space [128]byte
-	b := append(space[:0], names[v.Tightest]...)
-	b = strconv.AppendInt(append(b, ";r="...), v.Remaining, 10)
-	b = strconv.AppendInt(append(b, ";t="...), wholeSeconds(v.Reset), 10)
-	return string(b)
 }
 
 // writeRun sends the outcome of a run in its envelope. The envelope's order is fixed

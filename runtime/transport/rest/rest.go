@@ -70,7 +70,7 @@ type entry struct {
 	// policyHeader is the value of RateLimit-Policy; tail is the end of a reply's
 	// envelope up to the run id.
 	policyHeader []string
-	policyNames  []string
+	limits       wire.Limits
 	tail         string
 	summary      []byte
 }

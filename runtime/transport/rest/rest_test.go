@@ -6,12 +6,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
-	"github.com/nexus-operator/nexus-operator/runtime/limit"
 )
 
 func TestRouter(t *testing.T) {
@@ -114,15 +112,6 @@ func TestEnvelopeInputs(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	for d, want := range map[time.Duration]int64{0: 1, 1: 1, time.Second: 1, time.Second + 1: 2, 59500 * time.Millisecond: 60} {
-		if got := wholeSeconds(d); got != want {
-			t.Errorf("%v is %d seconds, want %d", d, got, want)
-		}
-	}
-	v := limit.Verdict{Tightest: 1, Remaining: 12, Reset: 29500 * time.Millisecond}
-	if got := rateLimit([]string{`"app"`, `"workflow/x"`}, &v); got != `"workflow/x";r=12;t=30` {
-		t.Errorf("RateLimit: %s", got)
-	}
 	key := "nxs_12345678_" + strings.Repeat("a", 43)
 	for query, want := range map[string]bool{"k=" + key: true, "a=1&" + key: true, url.Values{"x": {key}}.Encode(): true, "a=nxs_docs": false, "": false} {
 		if auth.InQuery(query) != want {
