@@ -19,14 +19,20 @@ type caller struct {
 	via    string
 }
 
-// newCaller chooses how calls reach the app: the Service's own address where this
+// The ports of an app's Service.
+const (
+	portAPI = "8000"
+	portMCP = "3001"
+)
+
+// newCaller chooses how calls reach a port of the app: the Service's own address where this
 // machine can reach it, else the API server's proxy, which every cluster has.
-func (e *Env) newCaller(ctx context.Context, app string) (*caller, error) {
+func (e *Env) newCaller(ctx context.Context, app, port string) (*caller, error) {
 	ip, err := e.RunKubectl(ctx, "get", "service", "-n", Namespace, app, "-o", "jsonpath={.spec.clusterIP}")
 	if err != nil {
 		return nil, err
 	}
-	address := net.JoinHostPort(ip, "8000")
+	address := net.JoinHostPort(ip, port)
 	if e.Via != "apiserver" && reachable(ctx, address) {
 		// A connection per request: the Service then chooses a pod per request.
 		transport := &http.Transport{DisableKeepAlives: true}
@@ -35,7 +41,7 @@ func (e *Env) newCaller(ctx context.Context, app string) (*caller, error) {
 	if e.Via == "service" {
 		return nil, fmt.Errorf("the Service's address %s cannot be reached from here: use --via apiserver", address)
 	}
-	return e.proxyCaller(app)
+	return e.proxyCaller(app, port)
 }
 
 func reachable(ctx context.Context, address string) bool {
@@ -48,7 +54,7 @@ func reachable(ctx context.Context, address string) bool {
 	return true
 }
 
-func (e *Env) proxyCaller(app string) (*caller, error) {
+func (e *Env) proxyCaller(app, port string) (*caller, error) {
 	cfg, err := clientcmd.BuildConfigFromFlags("", e.Kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
@@ -59,6 +65,6 @@ func (e *Env) proxyCaller(app string) (*caller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a client of the API server: %w", err)
 	}
-	base := fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s:8000/proxy", strings.TrimSuffix(cfg.Host, "/"), Namespace, app)
+	base := fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s:%s/proxy", strings.TrimSuffix(cfg.Host, "/"), Namespace, app, port)
 	return &caller{client: client, base: base, via: "the API server's proxy"}, nil
 }

@@ -85,7 +85,7 @@ type workflowRun struct {
 // quotes calls the app quotes and reads what comes back.
 func (e *Env) quotes(ctx context.Context, method, path, body string, header http.Header) (Answer, workflowRun, error) {
 	var reply workflowRun
-	call, err := e.newCaller(ctx, quotesApp)
+	call, err := e.newCaller(ctx, quotesApp, portAPI)
 	if err != nil {
 		return Answer{}, reply, err
 	}
@@ -159,7 +159,7 @@ func checkAsync(ctx context.Context, e *Env) (string, error) {
 			return "", fmt.Errorf("%d with %s: %w", a.Status, a.body, err)
 		}
 	}
-	call, err := e.newCaller(ctx, quotesApp)
+	call, err := e.newCaller(ctx, quotesApp, portAPI)
 	if err != nil {
 		return "", err
 	}

@@ -17,6 +17,8 @@ var clients = map[string][]string{
 	"later":   {"buyer"},
 	"again":   {"buyer"},
 	"rotated": {"buyer"},
+	"agent":   {"buyer"},
+	"both":    {"buyer"},
 	"guest":   nil,
 }
 
@@ -180,7 +182,7 @@ func (e *Env) awaitSample(ctx context.Context) error {
 		}
 		e.Log("  %s is True (%.1f s)", condition, time.Since(start).Seconds())
 	}
-	caller, err := e.newCaller(ctx, App)
+	caller, err := e.newCaller(ctx, App, portAPI)
 	if err != nil {
 		return err
 	}
