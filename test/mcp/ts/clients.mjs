@@ -41,14 +41,10 @@ const overStdio = () => new StdioClientTransport({
 const at = (mode) => new Client(info, { versionNegotiation: { mode } });
 const call = (client, params, more) => client.callTool(params, more);
 
-// With older revisions the clients cancel a call in a request of its own, and leave that of the call open. The server keeps no
-// sessions, so it does not know which call is meant: the run goes on until its time is up. Over stdio the bridge knows.
-const deaf = true;
-
 const clients = [
   { name: 'client, 2026-07-28', client: at({ pin: '2026-07-28' }), transport: overHTTP(), call },
   { name: 'client, the newest it finds', client: at('auto'), transport: overHTTP(), call },
-  { name: 'client, 2025-11-25', client: at('legacy'), transport: overHTTP(), call, deaf },
+  { name: 'client, 2025-11-25', client: at('legacy'), transport: overHTTP(), call },
   { name: 'client over stdio, 2026-07-28', client: at({ pin: '2026-07-28' }), transport: overStdio(), call },
   { name: 'client over stdio, 2025-11-25', client: at('legacy'), transport: overStdio(), call },
   {
@@ -56,7 +52,6 @@ const clients = [
     client: new OldClient(info),
     transport: new OldTransport(new URL(url), options),
     call: (client, params, more) => client.callTool(params, undefined, more),
-    deaf,
   },
 ];
 
@@ -143,8 +138,7 @@ async function prompts({ client }) {
 const happened = (event) => fetch(`${service}/${event}`, { signal: AbortSignal.timeout(30_000) });
 
 // Gives up a call while a service is being asked: the run ends with it.
-async function cancels({ client, call, deaf }) {
-  if (deaf) return;
+async function cancels({ client, call }) {
   const given = new AbortController();
   const ended = assert.rejects(call(client, { name: 'ask', arguments: {} }, { signal: given.signal }));
   await happened('arrived');
