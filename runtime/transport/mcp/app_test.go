@@ -163,6 +163,25 @@ func (a *app) revoke(name string) {
 	if err := os.Remove(filepath.Join(a.root, "keys", name)); err != nil {
 		a.t.Fatal(err)
 	}
+	a.readKeys()
+}
+
+// rewrite changes what is said of a key.
+func (a *app) rewrite(name, from, to string) {
+	a.t.Helper()
+	path := filepath.Join(a.root, "keys", name)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, bytes.ReplaceAll(text, []byte(from), []byte(to)), 0o600)
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.readKeys()
+}
+
+func (a *app) readKeys() {
+	a.t.Helper()
 	keys, err := auth.Open(a.root, "keys")
 	if err != nil {
 		a.t.Fatal(err)

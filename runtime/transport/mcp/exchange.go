@@ -17,6 +17,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/auth"
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
 )
 
 // exchange is one message of a client and what becomes of it.
@@ -184,6 +185,15 @@ func (x *exchange) admitTool(ctx context.Context, t *tool) error {
 		return nil
 	}
 	return err
+}
+
+// caller is whose connections are counted together: those of a subject, or of an address
+// where nobody logs in.
+func (x *exchange) caller() limit.Caller {
+	if x.call.Principal != nil {
+		return limit.Caller{Subject: x.call.Principal.Subject}
+	}
+	return x.call.Client.Key()
 }
 
 // code is what came of the exchange.

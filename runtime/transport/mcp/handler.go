@@ -31,8 +31,12 @@ const (
 )
 
 // maxSessions is how many connections that stay open a pod holds: WebSockets, and streams
-// of a client that listens for changes.
-const maxSessions = 1000
+// of a client that listens for changes. Of one caller there are at most maxOfOne, so that
+// nobody takes all places.
+const (
+	maxSessions = 1000
+	maxOfOne    = 100
+)
 
 // Health tells the handler how the process is.
 type Health interface {
@@ -74,22 +78,25 @@ type Handler struct {
 	infoText []byte
 	// whole replies with one JSON object, and stream with a stream of events.
 	whole, stream http.Handler
-	sessions      sessions
+	sessions      *sessions
 	calls         calls
-	debug         bool
+	// messageTimeout is what a message of a WebSocket has to arrive, once it began.
+	messageTimeout time.Duration
+	debug          bool
 }
 
 // New returns the handler of an engine's workflows.
 func New(ctx context.Context, o Options) (*Handler, error) {
 	h := &Handler{
 		engine: o.Engine, metrics: o.Metrics, health: o.Health, log: o.Log,
-		origins:   newOrigins(o.Document),
-		metadata:  NewMetadata(o.Document),
-		challenge: `Bearer realm="` + o.Document.Name + `"`,
-		none:      o.Metrics.Requests(string(v1alpha1.ChannelMCP), ""),
-		sessions:  newSessions(maxSessions),
-		calls:     calls{end: map[callKey]context.CancelFunc{}},
-		debug:     o.Log.Enabled(ctx, slog.LevelDebug),
+		origins:        newOrigins(o.Document),
+		metadata:       NewMetadata(o.Document),
+		challenge:      `Bearer realm="` + o.Document.Name + `"`,
+		none:           o.Metrics.Requests(string(v1alpha1.ChannelMCP), ""),
+		sessions:       newSessions(maxSessions, maxOfOne),
+		calls:          calls{end: map[callKey]context.CancelFunc{}},
+		messageTimeout: 30 * time.Second,
+		debug:          o.Log.Enabled(ctx, slog.LevelDebug),
 	}
 	if h.metadata != nil {
 		h.challenge += `, resource_metadata="` + h.metadata.URL() + `"`
@@ -249,7 +256,7 @@ func (x *exchange) only(method string) error {
 func (x *exchange) hand(ctx context.Context) error { //nolint:contextcheck // that of a session is made of the request's
 	handler := x.handler.whole
 	if x.message.listens() {
-		open, err := x.handler.sessions.begin(ctx)
+		open, err := x.handler.sessions.begin(ctx, x.caller())
 		if err != nil {
 			return err
 		}

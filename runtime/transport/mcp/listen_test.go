@@ -3,6 +3,7 @@ package mcp
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
 	"github.com/nexus-operator/nexus-operator/test/goroutines"
 )
 
@@ -54,9 +56,7 @@ func TestListen(t *testing.T) {
 	if hidden.code() != "not_found" || hidden.Error.Data.URI != "shop://logo" {
 		t.Errorf("a resource that is hidden: %d %s", hidden.status, hidden.text)
 	}
-	for range cap(a.handler.sessions.places) - 1 {
-		a.handler.sessions.places <- struct{}{}
-	}
+	a.handler.sessions.fill(maxSessions - 1)
 	message := request(stateless, methodListen, `"notifications":{"resourceSubscriptions":["shop://hours"]}`)
 	if got := a.send(stateless, message); got.status != http.StatusServiceUnavailable || got.code() != "overloaded" || got.header.Get("Retry-After") != "1" {
 		t.Errorf("one too many: %d %s", got.status, got.text)
@@ -82,16 +82,47 @@ func TestListenIsClosed(t *testing.T) {
 	_, end := a.listen(t)
 	end()
 	a.handler.Wait(t.Context())
-	if n := len(a.handler.sessions.places); n != 0 {
-		t.Errorf("%d places are taken", n)
+	if n, of := a.handler.sessions.all, a.handler.sessions.of; n != 0 || len(of) != 0 {
+		t.Errorf("%d places are taken: %v", n, of)
 	}
+}
+
+// fill takes places of nobody.
+func (s *sessions) fill(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all += n
+}
+
+// TestSessions: nobody takes all places, and a place that is left can be taken again.
+func TestSessions(t *testing.T) {
+	s := newSessions(3, 2)
+	one, other := limit.Caller{Subject: "one"}, limit.Caller{Subject: "other"}
+	begin := func(who limit.Caller, says string) session {
+		t.Helper()
+		open, err := s.begin(t.Context(), who)
+		if said := fmt.Sprint(err); says == "" && err != nil || says != "" && !strings.Contains(said, says) {
+			t.Errorf("%s: %v, want %q", who.Subject, err, says)
+		}
+		return open
+	}
+	first := begin(one, "")
+	begin(one, "")
+	begin(one, "you have as many connections open as one caller may")
+	begin(other, "")
+	begin(other, "all places for connections that stay open are taken")
+	first.leave()
+	begin(other, "")
+	s.drain()
+	s.drain()
+	begin(one, "this pod is about to end")
 }
 
 // TestWhileAccepted: a stream ends within a minute of its caller's credential.
 func TestWhileAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSessions(1)
-		open, err := s.begin(t.Context())
+		s := newSessions(1, 1)
+		open, err := s.begin(t.Context(), limit.Caller{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,19 +6,24 @@ import (
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/limit"
 )
 
 // sessions are the connections that stay open.
 type sessions struct {
-	places chan struct{}
+	most, mostOfOne int
 	// over is closed when the process drains.
 	over  chan struct{}
-	once  *sync.Once
-	group *sync.WaitGroup
+	group sync.WaitGroup
+
+	mu    sync.Mutex
+	all   int
+	of    map[limit.Caller]int
+	ended bool
 }
 
-func newSessions(most int) sessions {
-	return sessions{places: make(chan struct{}, most), over: make(chan struct{}), once: new(sync.Once), group: new(sync.WaitGroup)}
+func newSessions(most, mostOfOne int) *sessions {
+	return &sessions{most: most, mostOfOne: mostOfOne, over: make(chan struct{}), of: map[limit.Caller]int{}}
 }
 
 // session is one of them; its context ends when the process drains.
@@ -28,21 +33,11 @@ type session struct {
 	end, leave func()
 }
 
-// begin takes a place until leave. The error is a *fault.Error.
-func (s *sessions) begin(ctx context.Context) (session, error) {
-	select {
-	case <-s.over:
-		return session{}, draining()
-	default:
+// begin takes a place of the caller's until leave. The error is a *fault.Error.
+func (s *sessions) begin(ctx context.Context, who limit.Caller) (session, error) {
+	if err := s.enter(who); err != nil {
+		return session{}, err
 	}
-	select {
-	case s.places <- struct{}{}:
-	default:
-		f := fault.New(fault.Overloaded, "all places for connections that stay open are taken: try again shortly, or send single requests to /mcp")
-		f.RetryAfter = retrySoon
-		return session{}, f
-	}
-	s.group.Add(1)
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		select {
@@ -53,9 +48,39 @@ func (s *sessions) begin(ctx context.Context) (session, error) {
 	}()
 	return session{ctx: ctx, end: cancel, leave: func() {
 		cancel()
-		<-s.places
-		s.group.Done()
+		s.leave(who)
 	}}, nil
+}
+
+func (s *sessions) enter(who limit.Caller) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+		return draining()
+	case s.all >= s.most:
+		return noSession("all places for connections that stay open are taken: try again shortly, or send single requests to /mcp")
+	case s.of[who] >= s.mostOfOne:
+		return noSession("you have as many connections open as one caller may: close one, or send single requests to /mcp")
+	}
+	s.all++
+	s.of[who]++
+	s.group.Add(1)
+	return nil
+}
+
+func noSession(detail string) error {
+	return &fault.Error{Code: fault.Overloaded, Detail: detail, RetryAfter: retrySoon}
+}
+
+func (s *sessions) leave(who limit.Caller) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.of[who]--; s.of[who] == 0 {
+		delete(s.of, who)
+	}
+	s.group.Done()
 }
 
 // acceptedEvery is how often the caller's credential is looked at.
@@ -78,13 +103,16 @@ func (s session) whileAccepted(accepted func(context.Context, time.Time) bool) {
 	}
 }
 
-func draining() error {
-	f := fault.New(fault.Overloaded, "this pod is about to end: connect again")
-	f.RetryAfter = retrySoon
-	return f
-}
+func draining() error { return noSession("this pod is about to end: connect again") }
 
-func (s *sessions) drain() { s.once.Do(func() { close(s.over) }) }
+func (s *sessions) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.ended = true
+		close(s.over)
+	}
+}
 
 func (s *sessions) wait(ctx context.Context) {
 	done := make(chan struct{})

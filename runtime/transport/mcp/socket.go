@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
@@ -72,6 +73,15 @@ func (s *socket) close(status websocket.StatusCode, reason string) {
 	})
 }
 
+// cutOff ends the connection without a word to a client that does not listen.
+func (s *socket) cutOff() {
+	s.once.Do(func() {
+		close(s.gone)
+		s.cancel()
+		_ = s.conn.CloseNow() // nothing can be done about it
+	})
+}
+
 // Read implements sdk.Connection. What is refused is answered here, and the next message
 // is read.
 func (s *socket) Read(ctx context.Context) (jsonrpc.Message, error) {
@@ -110,17 +120,19 @@ func (s *socket) Read(ctx context.Context) (jsonrpc.Message, error) {
 // accept reads a message and has the engine judge it. The error is a *fault.Error.
 func (s *socket) accept(ctx context.Context, x *exchange, r io.Reader) (jsonrpc.Message, error) {
 	var err error
-	if x.body, err = s.handler.engine.ReadBody(&x.call, r, -1, nil); err != nil {
+	// What arrives of a message takes from the budget for bodies until all of it is there.
+	late := time.AfterFunc(s.handler.messageTimeout, s.cutOff)
+	x.body, err = s.handler.engine.ReadBody(&x.call, r, -1, nil)
+	late.Stop()
+	if err != nil {
 		return nil, err
 	}
 	if err := x.message.decode(s.handler.engine.Rules(), x.body); err != nil {
 		return nil, err
 	}
-	if !s.handler.engine.StillAccepted(ctx, &x.call, x.call.Start) {
-		x.call.Principal = nil
-		if err := s.handler.engine.Authenticate(ctx, &x.call); err != nil {
-			return nil, err
-		}
+	// What the credential may do can have changed since the last message.
+	if err := s.handler.engine.Authenticate(ctx, &x.call); err != nil {
+		return nil, err
 	}
 	if x.message.broken {
 		return nil, s.answerBroken(ctx, x)

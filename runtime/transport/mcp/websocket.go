@@ -40,7 +40,7 @@ func (x *exchange) upgrade() error {
 	if err := x.handler.engine.Authenticate(ctx, &x.call); err != nil {
 		return err
 	}
-	open, err := x.handler.sessions.begin(ctx)
+	open, err := x.handler.sessions.begin(ctx, x.caller())
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ var _ sdk.Transport = (*socket)(nil)
 func (s *socket) next() *exchange {
 	x := &exchange{handler: s.handler, alive: s.alive}
 	x.call = engine.Call{
-		Channel: s.first.call.Channel, Credentials: s.first.call.Credentials, Principal: s.first.call.Principal,
+		Channel: s.first.call.Channel, Credentials: s.first.call.Credentials,
 		Start: time.Now(), Client: s.first.call.Client, RequestID: engine.NewID(), Source: x,
 	}
 	return x

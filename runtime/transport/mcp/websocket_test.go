@@ -112,9 +112,7 @@ func TestWebSocketHandshake(t *testing.T) {
 			_ = conn.CloseNow()
 		}
 	}
-	for range cap(a.handler.sessions.places) {
-		a.handler.sessions.places <- struct{}{}
-	}
+	a.handler.sessions.fill(maxSessions)
 	if _, res, err := a.dial(t, good, subprotocol); err == nil || res.StatusCode != 503 || res.Header.Get("Retry-After") != "1" { //nolint:bodyclose // there is none
 		t.Errorf("too many: %v %v", res, err)
 	}
@@ -271,6 +269,15 @@ func TestWebSocketIsClosed(t *testing.T) {
 			t.Errorf("closed with %v", status)
 		}
 	})
+	t.Run("not when the key loses its role", func(t *testing.T) {
+		c := a.connect(t, a.owner)
+		a.rewrite("boss", `"owner"`, `"guest"`)
+		defer a.rewrite("boss", `"guest"`, `"owner"`)
+		c.write(callID(1, "owners", `{}`))
+		if got := c.read(); got.code() != "forbidden" {
+			t.Errorf("%s", got.text)
+		}
+	})
 	t.Run("when the key is revoked", func(t *testing.T) {
 		c := a.connect(t, a.owner)
 		c.write(callID(1, "owners", `{}`))
@@ -339,51 +346,4 @@ func TestWebSocketGarbage(t *testing.T) {
 	}
 	_ = other.CloseNow()
 	a.handler.Wait(t.Context())
-}
-
-// TestWebSocketIsNotRead: a client that does not read its answers stops no run of its own,
-// and leaves nothing behind when it goes.
-func TestWebSocketIsNotRead(t *testing.T) {
-	goroutines.Settle(t)
-	a := start(t, "")
-	t.Cleanup(a.client.CloseIdleConnections)
-	c := a.connect(t, a.key)
-	large := callID("x", "echo", `{"a":"`+strings.Repeat("x", 50<<10)+`"}`)
-	for i := range maxInFlight {
-		c.write(strings.Replace(large, `"x"`, fmt.Sprint(i), 1))
-	}
-	other := a.connect(t, a.key)
-	other.write(callID(1, "echo", `{}`))
-	if got := other.read(); got.Result == nil {
-		t.Errorf("the other connection: %s", got.text)
-	}
-	_, _ = c.CloseNow(), other.CloseNow()
-	a.handler.Wait(t.Context())
-	if free := a.handler.engine.Bodies.Free(); free != 8<<20 {
-		t.Errorf("%d bytes of the budget are free", free)
-	}
-}
-
-// TestBudget: whatever becomes of a message, what it held is given back.
-func TestBudget(t *testing.T) {
-	a := start(t, "")
-	inputs := `{"it":[` + strings.Repeat(`{"a":"b"},`, 2000) + `1]}`
-	c := a.connect(t, a.key)
-	for _, tool := range []string{"echo", "pick", "show_it", "owners", "nothing", "add", "raises", "scarce"} {
-		for _, revision := range []string{dated, stateless} {
-			a.call(revision, tool, inputs)
-			a.send(revision, callOf(revision, tool, inputs, `"progressToken":1`))
-			a.send(revision, strings.Replace(callOf(revision, tool, inputs), "[", `[{"__proto__":1},`, 1))
-		}
-		c.write(callID(tool, tool, inputs))
-		c.read()
-	}
-	c.write(callID("last", "echo", `{}`))
-	c.read()
-	_ = c.CloseNow()
-	a.handler.Drain()
-	a.handler.Wait(t.Context())
-	if free := a.handler.engine.Bodies.Free(); free != 8<<20 {
-		t.Errorf("%d bytes of the budget are free", free)
-	}
 }
