@@ -26,7 +26,7 @@ const (
 	MaxValues    = 100
 	// MaxRendered bounds, in bytes, the texts of a rendered prompt: what is sent once may
 	// be asked for many times.
-	MaxRendered = 4 << 20
+	MaxRendered = 1 << 20
 )
 
 // Prompt is a compiled prompt. It is immutable and safe for concurrent use.

@@ -119,7 +119,7 @@ func TestRenderRefuses(t *testing.T) {
 		"a long name": {review, map[string]string{"language": "Go", long: "secret"},
 			"is not an argument of the prompt", []string{"/arguments/" + long[:64] + "..."}},
 		"too long together": {review, map[string]string{"language": long, "focus": "secret"},
-			"with these arguments the prompt is longer than 4 MiB: shorten them", nil},
+			"with these arguments the prompt is longer than 1 MiB: shorten them", nil},
 		"no URI": {`{"arguments": [{"name": "uri"}], "messages": [{"role": "user", "content": {"type": "resource", "resource": {"uri": "{{uri}}", "text": "x"}}}]}`,
 			map[string]string{"uri": "secret"}, "the arguments make no URI: write one with a scheme", []string{"/arguments/uri"}},
 	} {

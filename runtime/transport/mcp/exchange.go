@@ -48,6 +48,8 @@ type exchange struct {
 	held int64
 	// allow are the methods that serve the path.
 	allow string
+	// canceled says that the client ended it with a message of its own.
+	canceled bool
 	// seen says that one of our handlers has the message.
 	seen bool
 	// counted says that what the exchange is for is counted elsewhere.
@@ -81,8 +83,12 @@ func (x *exchange) release() {
 	}
 }
 
-// smallReply is an answer that is not counted.
-const smallReply = 64 << 10
+// smallReply is an answer that is not counted. The SDK has a text of an answer about as
+// often as copies at a time.
+const (
+	smallReply = 64 << 10
+	copies     = 5
+)
 
 // afford takes a large answer from the budget for bodies until it is sent: its reader may
 // take long to read it.

@@ -28,6 +28,7 @@ const (
 	methodGetPrompt    = "prompts/get"
 	methodListen       = "subscriptions/listen"
 	methodInitialize   = "initialize"
+	methodInitialized  = "notifications/initialized"
 	methodCancelled    = "notifications/cancelled"
 )
 

@@ -36,6 +36,13 @@ func (h *Handler) getPrompt(ctx context.Context, req *sdk.GetPromptRequest) (*sd
 	if err != nil {
 		return nil, x.refuse(err)
 	}
+	size := 0
+	for _, m := range rendered {
+		size += len(m.Content)
+	}
+	if err := x.afford(copies * int64(size)); err != nil {
+		return nil, x.refuse(err)
+	}
 	result := &sdk.GetPromptResult{Description: p.Description()}
 	for _, m := range rendered {
 		message := &sdk.PromptMessage{}

@@ -170,6 +170,9 @@ func (h *Handler) readWorkflow(ctx context.Context, req *sdk.ReadResourceRequest
 		OutputSchema json.RawMessage `json:"outputSchema,omitempty"`
 		Definition   json.RawMessage `json:"definition"`
 	}{w.Name, p.Version(), p.Title(), p.Summary(), w.MCP.ToolName, p.InputSchema(), p.OutputSchema(), w.Definition.Raw})
+	if err == nil {
+		err = x.afford(copies * int64(len(text)))
+	}
 	if err != nil {
 		return nil, x.refuse(err)
 	}
@@ -204,7 +207,11 @@ func (h *Handler) readExecution(ctx context.Context, req *sdk.ReadResourceReques
 	if err != nil {
 		return nil, x.notFound(err, req.Params.URI)
 	}
-	return contents(&sdk.ResourceContents{URI: req.Params.URI, MIMEType: jsonType[0], Text: string(wire.AppendExecution(nil, found))}), nil
+	text := wire.AppendExecution(nil, found)
+	if err := x.afford(copies * int64(len(text))); err != nil {
+		return nil, x.refuse(err)
+	}
+	return contents(&sdk.ResourceContents{URI: req.Params.URI, MIMEType: jsonType[0], Text: string(text)}), nil
 }
 
 // readRun runs the workflow behind a resource.

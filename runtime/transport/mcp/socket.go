@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 )
 
 // maxInFlight is how many requests of one connection are under way at once.
@@ -31,6 +33,9 @@ type socket struct {
 	cancel context.CancelFunc
 	gone   chan struct{}
 	once   sync.Once
+
+	// handshaken and initialized say that the messages of the handshake came.
+	handshaken, initialized atomic.Bool
 
 	mu       sync.Mutex
 	inFlight map[jsonrpc.ID]*exchange
@@ -142,14 +147,13 @@ func (s *socket) accept(ctx context.Context, x *exchange, r io.Reader) (jsonrpc.
 		return nil, fault.New(fault.InvalidInput, "the message is none of JSON-RPC: %v", err)
 	}
 	request, ok := m.(*jsonrpc.Request)
-	if !ok {
+	if !ok || !request.IsCall() {
 		s.pass(x)
-		return m, nil
+		return s.notification(x), nil
 	}
-	request.Extra = &sdk.RequestExtra{TokenInfo: &sdkauth.TokenInfo{Extra: map[string]any{extraKey: x}}}
-	if !request.IsCall() {
-		s.pass(x)
-		return m, nil
+	request.Extra = extraOf(x)
+	if x.message.method == methodInitialize && !s.handshaken.CompareAndSwap(false, true) {
+		return nil, fault.New(fault.InvalidInput, "the handshake of this connection is over: send initialize once")
 	}
 	if x.message.listens() {
 		x.rpcCode = jsonrpc.CodeMethodNotFound
@@ -165,6 +169,55 @@ func (s *socket) accept(ctx context.Context, x *exchange, r io.Reader) (jsonrpc.
 		return nil, nil
 	}
 	return m, nil
+}
+
+// extraOf has the SDK carry an exchange to the handlers.
+func extraOf(x *exchange) *sdk.RequestExtra {
+	return &sdk.RequestExtra{TokenInfo: &sdkauth.TokenInfo{Extra: map[string]any{extraKey: x}}}
+}
+
+// notification is what the SDK is told of a message that nobody answers: the end of the
+// handshake, once, and what ends a request that is under way, without anything else that
+// the client wrote. The SDK queues them without a bound, and counts them to no budget; nil
+// is none of its business.
+func (s *socket) notification(x *exchange) jsonrpc.Message {
+	x.body = nil
+	n := &jsonrpc.Request{Method: x.message.method, Extra: extraOf(x)}
+	switch x.message.method {
+	case methodInitialized:
+		if !s.initialized.CompareAndSwap(false, true) {
+			return nil
+		}
+	case methodCancelled:
+		id, ok := s.cancels(x.message.cancels)
+		if !ok {
+			return nil
+		}
+		n.Params = append(jsontext.Append([]byte(`{"requestId":`), id), '}')
+	default:
+		return nil
+	}
+	return n
+}
+
+// cancels says whether a request with an id is under way, and was not canceled before.
+func (s *socket) cancels(id any) (any, bool) {
+	raw := id
+	if n, ok := id.(int); ok {
+		raw = float64(n) // what JSON-RPC's ids are made of
+	}
+	key, err := jsonrpc.MakeID(raw)
+	if err != nil {
+		return nil, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	under := s.inFlight[key]
+	if under == nil || under.canceled {
+		return nil, false
+	}
+	under.canceled = true
+	return id, true
 }
 
 // answerBroken answers a call whose message the rules refuse, when something else about it

@@ -32,6 +32,8 @@ type tool struct {
 	objects bool
 	// limits writes what replies tell of the rate limits.
 	limits wire.Limits
+	// size is about that of its entry in a list, in bytes.
+	size int
 	// headers says that the input schema may have inputs repeated in headers.
 	headers bool
 }
@@ -109,6 +111,7 @@ func (h *Handler) addTool(w *engine.Workflow) (err error) {
 	if schema := p.OutputSchema(); schema != nil && !t.content {
 		declared.OutputSchema = schema
 	}
+	t.size = len(p.InputSchema()) + len(p.OutputSchema()) + len(declared.Description)
 	h.tools[declared.Name] = t
 	h.server.AddTool(declared, h.callTool)
 	return nil
@@ -169,6 +172,13 @@ func (h *Handler) narrow(ctx context.Context, x *exchange, req sdk.Request, resu
 			return err
 		}
 		list.Tools = slices.DeleteFunc(list.Tools, func(t *sdk.Tool) bool { return !may[h.tools[t.Name].workflow] })
+		size := 0
+		for _, t := range list.Tools {
+			size += h.tools[t.Name].size
+		}
+		if err := x.afford(copies * int64(size)); err != nil {
+			return err
+		}
 		for i, t := range list.Tools {
 			list.Tools[i] = h.tools[t.Name].forRevision(t, revisionOf(req))
 		}
@@ -267,8 +277,7 @@ func (x *exchange) result(revision string) (*sdk.CallToolResult, error) {
 		object = len(raw) > 0 && raw[0] == '{'
 	}
 	x.call.Output = nil // its text is all that is needed from now on
-	// The SDK has it once more as a text and once as the message.
-	if err := x.afford(3 * int64(len(text))); err != nil {
+	if err := x.afford(copies * int64(len(text))); err != nil {
 		return nil, err
 	}
 	if x.tool.content {
