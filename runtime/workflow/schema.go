@@ -197,7 +197,7 @@ func (s *schema) check(value any) error {
 	f.Violations = violations(e)
 	if len(f.Violations) > 0 {
 		first := f.Violations[0]
-		where := "the inputs"
+		where := "the object of inputs"
 		if first.Pointer != "" {
 			where = first.Pointer
 		}

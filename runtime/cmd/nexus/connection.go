@@ -111,7 +111,7 @@ func (c *connection) open(ctx context.Context, in io.Reader, errOut io.Writer) (
 		return nil, nil, err
 	}
 	if c.file.manifest != "" {
-		token, err := c.credential("", "", in, errOut)
+		token, err := c.credential(ctx, "", "", in, errOut)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -131,7 +131,7 @@ func (c *connection) open(ctx context.Context, in io.Reader, errOut io.Writer) (
 		tokenFile, named = found.TokenFile, "context "+found.Name
 	}
 	var err error
-	if options.Token, err = c.credential(named, tokenFile, in, errOut); err != nil {
+	if options.Token, err = c.credential(ctx, named, tokenFile, in, errOut); err != nil {
 		return nil, nil, err
 	}
 	client, err := cli.NewClient(options)
@@ -170,12 +170,12 @@ func (c *connection) findContext() (cli.Context, error) {
 
 // credential returns the token to send, empty for none: what a flag names goes before the
 // environment, and that before the context.
-func (c *connection) credential(context, contextFile string, in io.Reader, errOut io.Writer) (string, error) {
+func (c *connection) credential(ctx context.Context, named, contextFile string, in io.Reader, errOut io.Writer) (string, error) {
 	switch {
 	case c.tokenFile != "":
 		return cli.TokenFromFile("--token-file", c.tokenFile)
 	case c.token == "-":
-		return cli.AskToken(in, errOut)
+		return cli.AskToken(ctx, in, errOut)
 	}
 	if token, err := cli.TokenFromEnvironment(); err != nil || token != "" {
 		return token, err
@@ -183,7 +183,7 @@ func (c *connection) credential(context, contextFile string, in io.Reader, errOu
 	if contextFile == "" {
 		return "", nil
 	}
-	return cli.TokenFromFile("the token file of "+context, contextFile)
+	return cli.TokenFromFile("the token file of "+named, contextFile)
 }
 
 // openFile assembles the app of a manifest in this process, as a pod would, but for the

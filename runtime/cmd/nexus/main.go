@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/nexus-operator/nexus-operator/runtime/transport/cli"
 )
@@ -61,6 +63,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if e, ok := errors.AsType[*cli.Error](err); ok {
 		return e.Exit
 	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok && e.Op != "write" {
+		return exitUsage // a file that a flag names, and that cannot be read
+	}
 	return exitFailure
 }
 
@@ -94,7 +99,7 @@ func newRoot(began *bool) *cobra.Command {
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			// cobra asks for the same only after this.
-			if err := cmp.Or(cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
+			if err := cmp.Or(cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups(), emptyFlag(cmd)); err != nil {
 				return err
 			}
 			*began = true
@@ -110,6 +115,20 @@ func newRoot(began *bool) *cobra.Command {
 			RunE: printVersion,
 		})
 	return root
+}
+
+// emptyFlag refuses a flag that is given and says nothing, as an unset variable of a script
+// does: without it the command would do something else than was meant.
+func emptyFlag(cmd *cobra.Command) (err error) {
+	if cmd.Name() == "set-context" {
+		return nil // there an empty flag takes out what is kept
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" {
+			err = fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name)
+		}
+	})
+	return err
 }
 
 func printVersion(cmd *cobra.Command, _ []string) error {

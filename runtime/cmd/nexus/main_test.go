@@ -121,7 +121,7 @@ func TestUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"validate", "-f", "/does/not/exist"}, exitFailure, "no such file or directory"},
+		{[]string{"validate", "-f", "/does/not/exist"}, exitUsage, "no such file or directory"},
 		{[]string{"validate", "--nonsense"}, exitUsage, "nexus validate --help"},
 		{[]string{"validate", "-f", "-", "-o", "xml"}, exitUsage, "use table or json"},
 		{[]string{"bogus"}, exitUsage, `unknown command "bogus" for "nexus": see 'nexus --help'`},
@@ -135,17 +135,17 @@ func TestUsage(t *testing.T) {
 		{[]string{"serve", "-f", "-", "--config", "x"}, exitUsage, "were all set: see 'nexus serve --help'"},
 		{[]string{"serve", "-f", "-", "--cluster-issuer", "x"}, exitUsage, "missing [cluster-keys]: see 'nexus serve --help'"},
 		{[]string{"serve", "-f", "-", "--drain-delay", "-1s"}, exitUsage, "--drain-delay -1s is negative: see 'nexus serve --help'"},
-		{[]string{"serve", "--config", "/does/not/exist"}, exitFailure, "no such file or directory"},
+		{[]string{"serve", "--config", "/does/not/exist"}, exitUsage, "no such file or directory"},
 		{[]string{"keys", "new", "--client", "a.b"}, exitUsage, "--client"},
 		{[]string{"keys", "new", "--client", "a", "--expires", "soon"}, exitUsage, "90d"},
 		{[]string{"keys", "new", "--client", "a", "--expires", "-1h"}, exitUsage, "not in the future"},
 		{[]string{"keys", "new", "--client", "a", "--expires", "99999999d"}, exitUsage, "a duration of at most 100 years"},
 		{[]string{"keys", "new", "--client", "a", "--role", ""}, exitUsage, "--role: each must"},
 		{[]string{"keys", "new", "--client", "a", "--secret-name", "My_Secret"}, exitUsage, `--secret-name "My_Secret": `},
-		{[]string{"keys", "new", "--client", "a", "--secret-name", ""}, exitUsage, `--secret-name "": `},
+		{[]string{"keys", "new", "--client", "a", "--secret-name", ""}, exitUsage, "--secret-name is empty"},
 		{[]string{"keys", "new", "--client", "a", "--namespace", "team.a"}, exitUsage, `--namespace "team.a": `},
 		{[]string{"keys", "new", "--client", "a", "-o", "json", "--manifest", "x"}, exitUsage, "leave one of the two out"},
-		{[]string{"keys", "new", "--client", "a", "--manifest", "/does/not/exist"}, exitFailure, "no such file or directory"},
+		{[]string{"keys", "new", "--client", "a", "--manifest", "/does/not/exist"}, exitUsage, "no such file or directory"},
 	} {
 		code, _, errOut := nexus(t, "", c.args...)
 		if code != c.code || !strings.Contains(errOut, c.want) || !strings.HasPrefix(errOut, "nexus: ") {

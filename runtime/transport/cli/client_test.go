@@ -59,7 +59,7 @@ func TestTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		fromFile, fileErr := TokenFromFile("--token-file", file)
-		asked, askErr := AskToken(strings.NewReader(text), io.Discard)
+		asked, askErr := AskToken(t.Context(), strings.NewReader(text), io.Discard)
 		for got, err := range map[string]error{fromFile: fileErr, asked: askErr} {
 			if got != want || (want == "") != (err != nil) || err != nil && strings.Contains(err.Error(), "words") {
 				t.Errorf("%q: %q, %v", text, got, err)

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,19 +40,40 @@ func TokenFromEnvironment() (string, error) {
 }
 
 // AskToken reads a token from the input. On a terminal it asks for it, and what is typed
-// is not shown.
-func AskToken(in io.Reader, errOut io.Writer) (string, error) {
+// is not shown; the end of the context ends the asking.
+func AskToken(ctx context.Context, in io.Reader, errOut io.Writer) (string, error) {
 	file, ok := in.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return readToken("--token: the standard input", in)
 	}
-	_, _ = fmt.Fprint(errOut, "Token or API key: ")
-	typed, err := term.ReadPassword(int(file.Fd()))
-	_, _ = fmt.Fprintln(errOut)
+	terminal := int(file.Fd())
+	before, err := term.GetState(terminal)
 	if err != nil {
 		return "", fmt.Errorf("reading the token: %w", err)
 	}
-	return readToken("--token: what was typed", strings.NewReader(string(typed)))
+	_, _ = fmt.Fprint(errOut, "Token or API key: ")
+	defer func() { _, _ = fmt.Fprintln(errOut) }()
+	type answer struct {
+		typed []byte
+		err   error
+	}
+	answers := make(chan answer, 1)
+	// A read of a terminal cannot be interrupted: it is left behind, and ends with the
+	// process.
+	go func() {
+		typed, err := term.ReadPassword(terminal)
+		answers <- answer{typed, err}
+	}()
+	select {
+	case <-ctx.Done():
+		_ = term.Restore(terminal, before) // else what is typed stays hidden
+		return "", context.Cause(ctx)
+	case a := <-answers:
+		if a.err != nil {
+			return "", fmt.Errorf("reading the token: %w", a.err)
+		}
+		return readToken("--token: what was typed", bytes.NewReader(a.typed))
+	}
 }
 
 // readToken reads one word. No error holds it.

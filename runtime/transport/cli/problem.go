@@ -63,6 +63,9 @@ func (p problem) err(raw []byte, more ...string) error {
 	}
 	lines := []string{fmt.Sprintf("%s: %s%s", p.Code, p.Detail, where)}
 	for _, v := range p.Violations {
+		if len(p.Violations) == 1 && strings.Contains(p.Detail, v.Message) {
+			break // it is said already
+		}
 		lines = append(lines, fmt.Sprintf("  %s: %s", cmp.Or(v.Pointer, "at the root"), v.Message))
 	}
 	lines = append(lines, more...)
