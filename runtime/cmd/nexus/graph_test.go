@@ -84,7 +84,7 @@ func TestGraphFiles(t *testing.T) {
 		}
 	}
 	code, _, errOut := nexus(t, "", "graph", "-f", filepath.Join(t.TempDir(), "missing.yaml"))
-	if code != exitFailure || !strings.Contains(errOut, "missing") {
+	if code != exitUsage || !strings.Contains(errOut, "missing") {
 		t.Errorf("exit code %d, %s", code, errOut)
 	}
 }
