@@ -42,6 +42,13 @@ const (
 	metaExecution      = "nexus.dev/execution"
 )
 
+// What the protocol itself asks for is short: sessions and streams keep it for as long as
+// they last, and every answer and note repeats ids and tokens. Sizes are in bytes.
+const (
+	maxProtocolMessage = 64 << 10
+	maxToken           = 256
+)
+
 // envelopeDepth is how deep in a message the inputs are: the message, its params, their
 // arguments.
 const envelopeDepth = 2
@@ -104,6 +111,13 @@ func (m *message) decode(rules *validate.Rules, text []byte) error {
 	_, failed := object["error"]
 	if object["jsonrpc"] != "2.0" || m.method == "" && !result && !failed {
 		return m.noMessage(`a message is a JSON-RPC object: {"jsonrpc": "2.0", "id": 1, "method": ..., "params": {...}}`)
+	}
+	if len(text) > maxProtocolMessage && m.method != methodCallTool && m.method != methodGetPrompt {
+		return fault.New(fault.BodyTooLarge, "a message other than tools/call and prompts/get has at most %d bytes: send less", maxProtocolMessage)
+	}
+	if id, ok := m.id.(string); ok && len(id) > maxToken {
+		m.id, m.known = nil, false
+		return m.noMessage("the id of a message is longer than 256 bytes: send a shorter one")
 	}
 	m.odd = len(object) != 4 // jsonrpc, id, method, params
 	m.decodeParams(object["params"])
@@ -216,7 +230,17 @@ var pointer = strings.NewReplacer("~", "~0", "/", "~1")
 var modes = map[string]engine.Mode{"sync": engine.Sync, "async": engine.Async}
 
 func (m *message) decodeMeta(meta map[string]any) {
-	m.progressToken = meta[metaProgressToken]
+	switch token := meta[metaProgressToken].(type) {
+	case nil:
+	case string:
+		if m.progressToken = token; len(token) > maxToken {
+			m.progressToken, m.problem = nil, badParam("/_meta/progressToken", "is longer than 256 bytes")
+		}
+	case int:
+		m.progressToken = token
+	default:
+		m.problem = badParam("/_meta/progressToken", "must be a text or an integer")
+	}
 	m.logLevel, _ = meta[metaLogLevel].(string)
 	m.metaRevision, _ = meta[sdk.MetaKeyProtocolVersion].(string)
 	_, m.capabilities = meta[sdk.MetaKeyClientCapabilities].(map[string]any)
