@@ -27,6 +27,7 @@ const (
 	methodReadResource = "resources/read"
 	methodGetPrompt    = "prompts/get"
 	methodListen       = "subscriptions/listen"
+	methodSubscribe    = "resources/subscribe"
 	methodInitialize   = "initialize"
 	methodInitialized  = "notifications/initialized"
 	methodCancelled    = "notifications/cancelled"
@@ -47,6 +48,7 @@ const (
 const (
 	maxProtocolMessage = 64 << 10
 	maxToken           = 256
+	maxURI             = 2048
 )
 
 // envelopeDepth is how deep in a message the inputs are: the message, its params, their
@@ -112,15 +114,28 @@ func (m *message) decode(rules *validate.Rules, text []byte) error {
 	if object["jsonrpc"] != "2.0" || m.method == "" && !result && !failed {
 		return m.noMessage(`a message is a JSON-RPC object: {"jsonrpc": "2.0", "id": 1, "method": ..., "params": {...}}`)
 	}
-	if len(text) > maxProtocolMessage && m.method != methodCallTool && m.method != methodGetPrompt {
+	if err := m.checkSizes(len(text), object); err != nil {
+		return err
+	}
+	m.odd = len(object) != 4 // jsonrpc, id, method, params
+	m.decodeParams(object["params"])
+	return nil
+}
+
+// checkSizes bounds what is kept or repeated of a message. Its inputs have a bound of their
+// own.
+func (m *message) checkSizes(size int, object map[string]any) error {
+	if size > maxProtocolMessage && m.method != methodCallTool && m.method != methodGetPrompt {
 		return fault.New(fault.BodyTooLarge, "a message other than tools/call and prompts/get has at most %d bytes: send less", maxProtocolMessage)
 	}
 	if id, ok := m.id.(string); ok && len(id) > maxToken {
 		m.id, m.known = nil, false
 		return m.noMessage("the id of a message is longer than 256 bytes: send a shorter one")
 	}
-	m.odd = len(object) != 4 // jsonrpc, id, method, params
-	m.decodeParams(object["params"])
+	params, _ := object["params"].(map[string]any)
+	if uri, ok := params["uri"].(string); ok && len(uri) > maxURI {
+		return badParam("/uri", "is longer than 2048 bytes, which no resource's is")
+	}
 	return nil
 }
 

@@ -18,8 +18,12 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 )
 
-// maxInFlight is how many requests of one connection are under way at once.
-const maxInFlight = 64
+// maxInFlight is how many requests of one connection are under way at once, and
+// maxSubscribed how often it may subscribe: the SDK keeps each resource by itself.
+const (
+	maxInFlight   = 64
+	maxSubscribed = 200
+)
 
 // socket is a WebSocket as the SDK's connection. Every message that comes passes the same
 // checks as one that is posted.
@@ -36,6 +40,8 @@ type socket struct {
 
 	// handshaken and initialized say that the messages of the handshake came.
 	handshaken, initialized atomic.Bool
+	// subscribed is how often it subscribed.
+	subscribed atomic.Int64
 
 	mu       sync.Mutex
 	inFlight map[jsonrpc.ID]*exchange
@@ -154,6 +160,9 @@ func (s *socket) accept(ctx context.Context, x *exchange, r io.Reader) (jsonrpc.
 	request.Extra = extraOf(x)
 	if x.message.method == methodInitialize && !s.handshaken.CompareAndSwap(false, true) {
 		return nil, fault.New(fault.InvalidInput, "the handshake of this connection is over: send initialize once")
+	}
+	if x.message.method == methodSubscribe && s.subscribed.Add(1) > maxSubscribed {
+		return nil, noSession("this connection has subscribed as often as it may: connect again")
 	}
 	if x.message.listens() {
 		x.rpcCode = jsonrpc.CodeMethodNotFound
