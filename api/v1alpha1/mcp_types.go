@@ -81,7 +81,7 @@ type Prompt struct {
 
 	// configMapRef names the ConfigMap's entry with the prompt, in YAML or JSON:
 	// title, description, arguments and messages, whose texts hold {{argument}}
-	// where an argument's value goes; docs/mcp.md has the form. The app follows
+	// where an argument's value goes; docs/spec/nexusapp.md has the form. The app follows
 	// its changes.
 	// +required
 	ConfigMapRef ConfigMapKeyReference `json:"configMapRef,omitzero"`
