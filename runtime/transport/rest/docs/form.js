@@ -37,27 +37,28 @@ function rules(schema) {
   return said.join(', ');
 }
 
-/** A value that a schema might take, to begin with. */
-export function sample(doc, schema, depth = 0) {
+/** A value that a schema might take, to begin with. Schemas may go round in circles: there is a bound on its parts. */
+export function sample(doc, schema, depth = 0, parts = { left: 200 }) {
+  if (parts.left-- <= 0) return null;
   schema = resolve(doc, schema);
   if (schema.default !== undefined) return schema.default;
   if (schema.examples?.length) return schema.examples[0];
   if (schema.const !== undefined) return schema.const;
   if (schema.enum?.length) return schema.enum[0];
   const first = schema.oneOf?.[0] ?? schema.anyOf?.[0];
-  if (first && !schema.type) return sample(doc, first, depth + 1);
+  if (first && !schema.type) return sample(doc, first, depth + 1, parts);
   switch (typeOf(schema)) {
     case 'object': {
       const out = {};
       if (depth > 5) return out;
-      for (const [name, property] of Object.entries(schema.properties ?? {})) out[name] = sample(doc, property, depth + 1);
+      for (const [name, property] of Object.entries(schema.properties ?? {})) out[name] = sample(doc, property, depth + 1, parts);
       return out;
     }
-    case 'array': return depth > 5 ? [] : [sample(doc, schema.items ?? {}, depth + 1)];
+    case 'array': return depth > 5 ? [] : [sample(doc, schema.items ?? {}, depth + 1, parts)];
     case 'integer': case 'number': return schema.minimum ?? 0;
     case 'boolean': return false;
     case 'string': {
-      const text = 'text'.padEnd(schema.minLength ?? 0, '.');
+      const text = 'text'.padEnd(Math.min(schema.minLength ?? 0, 64), '.');
       return text.slice(0, schema.maxLength ?? text.length);
     }
     default: return depth === 0 ? {} : '';

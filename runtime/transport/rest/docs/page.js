@@ -199,7 +199,8 @@ async function load() {
   const workflows = workflowsOf(doc);
   at('filter').oninput = () => list(workflows, at('filter').value);
   list(workflows, at('filter').value);
-  const named = decodeURIComponent(location.hash.slice(1));
+  let named = location.hash.slice(1);
+  try { named = decodeURIComponent(named); } catch { /* no name of ours */ }
   const first = workflows.find((w) => w.name === named) ?? workflows[0];
   if (first) open(first);
   else notice('There is no workflow that you may run.');
