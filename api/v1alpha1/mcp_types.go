@@ -52,7 +52,7 @@ const (
 type MCPResource struct {
 	// uri of the resource. Each {variable} in it makes it a template, and becomes
 	// an input of that name, typed by the input schema: orders://{id}. A variable
-	// is at least one character and no slash.
+	// is letters, digits and -._~; other characters of its value are written as %XX.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

@@ -13,8 +13,11 @@ import (
 func (w *Workflow) Exposes(channel Channel) bool { return slices.Contains(w.Expose, channel) }
 
 // ServesMCP says whether any workflow is served over MCP.
-func (s *NexusAppSpec) ServesMCP() bool {
-	return slices.ContainsFunc(s.Workflows, func(w Workflow) bool { return w.Exposes(ChannelMCP) })
+func (s *NexusAppSpec) ServesMCP() bool { return AnyExposes(s.Workflows, ChannelMCP) }
+
+// AnyExposes says whether a channel serves any of the workflows.
+func AnyExposes(workflows []Workflow, channel Channel) bool {
+	return slices.ContainsFunc(workflows, func(w Workflow) bool { return w.Exposes(channel) })
 }
 
 // URIVariable is a variable of an MCPResource's URI.
@@ -24,6 +27,9 @@ var URIVariable = regexp.MustCompile(`\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 func validateMCP(spec *NexusAppSpec, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	errs = append(errs, validatePublicURL(spec, path.Child("publicURL"))...)
+	if strings.HasSuffix(spec.PublicURL, "/mcp") {
+		errs = append(errs, field.Invalid(path.Child("publicURL"), spec.PublicURL, "MCP is at /mcp below publicURL: leave /mcp out"))
+	}
 	if len(spec.Prompts) > 0 && !spec.ServesMCP() {
 		errs = append(errs, field.Forbidden(path.Child("prompts"), "prompts are served over MCP, and no workflow is: add MCP to the expose of one, or remove the prompts"))
 	}

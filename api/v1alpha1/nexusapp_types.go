@@ -100,6 +100,7 @@ type NexusAppSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^https?://[^/?#@\s{}]+(/[^/?#@\s{}]+)*$')`,message="write the URL as https://HOST or https://HOST/PATH, without user, query, fragment and a slash at the end"
+	// +kubebuilder:validation:XValidation:rule=`!self.endsWith('/mcp')`,message="MCP is at /mcp below publicURL: leave /mcp out"
 	PublicURL string `json:"publicURL,omitempty"`
 
 	// acknowledgedRisks lists what this app does although the security guide

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 )
 
 // schemasRef is where components are, as a reference within the document.
@@ -50,7 +52,7 @@ func newHoist(raw json.RawMessage, name string, taken *names) (*hoist, error) {
 	for _, plain := range []bool{true, false} {
 		for _, key := range slices.Sorted(maps.Keys(defs)) {
 			if (componentName(key) == key) == plain {
-				h.parts["/$defs/"+escape(key)] = h.names.add(h.name + "." + key)
+				h.parts["/$defs/"+jsontext.EscapePointer(key)] = h.names.add(h.name + "." + key)
 			}
 		}
 	}
@@ -127,7 +129,7 @@ func (h *hoist) findAnchors(node any, at string) {
 			if _, known := h.anchors[name]; ok && !known && (key == "$anchor" || key == "$dynamicAnchor") {
 				h.anchors[name] = at
 			}
-			h.findAnchors(node[key], at+"/"+escape(key))
+			h.findAnchors(node[key], at+"/"+jsontext.EscapePointer(key))
 		}
 	case []any:
 		for i, item := range node {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 )
 
 // compiled is a schema as a validator reads it, within a document.
@@ -168,7 +170,7 @@ func (m *maker) target(inside bool, from int) (string, bool) {
 	if from+1 >= len(m.defs) {
 		return "", false
 	}
-	ref := "#/$defs/" + escapeFragment(escape(m.defs[from+1+m.IntN(len(m.defs)-from-1)]))
+	ref := "#/$defs/" + escapeFragment(jsontext.EscapePointer(m.defs[from+1+m.IntN(len(m.defs)-from-1)]))
 	if m.IntN(4) == 0 && inside {
 		ref += "/properties/a"
 	}

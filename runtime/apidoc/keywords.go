@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 )
 
 // holding says what the value of a keyword is.
@@ -34,7 +36,7 @@ var holds = map[string]holding{
 // there, in an order that is always the same.
 func eachSchema(object map[string]any, f func(node any, under string)) {
 	for _, key := range slices.Sorted(maps.Keys(object)) {
-		at := "/" + escape(key)
+		at := "/" + jsontext.EscapePointer(key)
 		switch holds[key] {
 		case oneSchema:
 			f(object[key], at)
@@ -46,7 +48,7 @@ func eachSchema(object map[string]any, f func(node any, under string)) {
 		case namedSchemas:
 			named, _ := object[key].(map[string]any)
 			for _, name := range slices.Sorted(maps.Keys(named)) {
-				f(named[name], at+"/"+escape(name))
+				f(named[name], at+"/"+jsontext.EscapePointer(name))
 			}
 		default:
 		}
@@ -95,14 +97,13 @@ func isBool(v any) bool {
 }
 
 // escape writes a name as a token of a JSON pointer, and unescape reads it.
-func escape(name string) string   { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
 func unescape(name string) string { return strings.NewReplacer("~1", "/", "~0", "~").Replace(name) }
 
 // canonical writes a pointer with the escapes that it needs and no others.
 func canonical(pointer string) string {
 	tokens := strings.Split(pointer, "/")
 	for i, token := range tokens {
-		tokens[i] = escape(unescape(token))
+		tokens[i] = jsontext.EscapePointer(unescape(token))
 	}
 	return strings.Join(tokens, "/")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 	"github.com/nexus-operator/nexus-operator/runtime/prompt"
 	"github.com/nexus-operator/nexus-operator/runtime/workflow"
 )
@@ -96,7 +97,7 @@ func (h *headerNames) visit(at string, value any, chain, property bool) {
 			case "properties", "patternProperties", "$defs", "definitions", "dependentSchemas":
 				named, _ := v[key].(map[string]any)
 				for _, name := range slices.Sorted(maps.Keys(named)) {
-					h.visit(at+"/"+key+"/"+pointerEscapes.Replace(name), named[name], chain && key == "properties", true)
+					h.visit(at+"/"+key+"/"+jsontext.EscapePointer(name), named[name], chain && key == "properties", true)
 				}
 			default:
 				h.visit(at+"/"+key, v[key], false, false)
@@ -104,9 +105,6 @@ func (h *headerNames) visit(at string, value any, chain, property bool) {
 		}
 	}
 }
-
-// pointerEscapes escapes a key as a token of a JSON pointer (RFC 6901 section 3).
-var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
 func (h *headerNames) judge(at string, name, kind any, reachable bool) {
 	text, _ := name.(string)

@@ -76,8 +76,8 @@ type Engine struct {
 // inputs.
 type step func(*Engine, context.Context, *Call) error
 
-// admission are the steps that need nothing of the inputs.
-var admission = [...]step{
+// admissionSteps are those that need nothing of the inputs.
+var admissionSteps = [...]step{
 	(*Engine).authenticate,
 	(*Engine).find,
 	(*Engine).limit,
@@ -169,7 +169,7 @@ func (e *Engine) Admit(ctx context.Context, c *Call) error {
 	if c.admitted {
 		return nil
 	}
-	for _, step := range admission {
+	for _, step := range admissionSteps {
 		if err := step(e, ctx, c); err != nil {
 			return e.refuse(ctx, c, err)
 		}

@@ -116,7 +116,7 @@ func TestIdempotentOverload(t *testing.T) {
 	for _, acted := range []bool{false, true} {
 		name := fmt.Sprint(acted)
 		c := keyed("echo", key, name, map[string]any{})
-		for _, step := range slices.Concat(admission[:], executionSteps[:len(executionSteps)-1]) {
+		for _, step := range slices.Concat(admissionSteps[:], executionSteps[:len(executionSteps)-1]) {
 			if err := step(e, t.Context(), c); err != nil {
 				t.Fatal(err)
 			}

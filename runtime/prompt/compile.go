@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 	"github.com/nexus-operator/nexus-operator/runtime/spelling"
 	"github.com/nexus-operator/nexus-operator/runtime/yamltext"
 )
@@ -155,7 +156,7 @@ func (c *compiler) object(at string, value any, members ...string) map[string]an
 	}
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		if !slices.Contains(members, key) {
-			c.problem(at+"/"+escape(key), "the field %q does not exist: %s", clip(key), spelling.Suggest(key, members))
+			c.problem(at+"/"+jsontext.EscapePointer(key), "the field %q does not exist: %s", clip(key), spelling.Suggest(key, members))
 		}
 	}
 	return object
@@ -220,8 +221,3 @@ func kindOf(value any) string {
 	}
 	return "a number"
 }
-
-var escapes = strings.NewReplacer("~", "~0", "/", "~1")
-
-// escape makes a key a token of a JSON pointer (RFC 6901 section 3).
-func escape(key string) string { return escapes.Replace(key) }

@@ -117,7 +117,7 @@ func (p *Prompt) check(arguments map[string]string) error {
 	}
 	slices.Sort(unknown)
 	for _, name := range unknown[:min(len(unknown), MaxArguments)] {
-		violations = append(violations, fault.Violation{Pointer: "/arguments/" + escape(clip(name)), Rule: "unknown_argument",
+		violations = append(violations, fault.Violation{Pointer: "/arguments/" + jsontext.EscapePointer(clip(name)), Rule: "unknown_argument",
 			Message: "is not an argument of the prompt: " + spelling.Suggest(name, names)})
 	}
 	if len(violations) == 0 {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
@@ -177,7 +176,7 @@ func (s *Server) newAPI(ctx context.Context) (*rest.Handler, error) {
 // assembleMCP makes what serves MCP, where a workflow is.
 func (s *Server) assembleMCP(ctx context.Context) error {
 	doc := &s.options.Document
-	if !slices.ContainsFunc(doc.Workflows, func(w v1alpha1.Workflow) bool { return w.Exposes(v1alpha1.ChannelMCP) }) {
+	if !v1alpha1.AnyExposes(doc.Workflows, v1alpha1.ChannelMCP) {
 		return nil
 	}
 	prompts, problems := compile.Prompts(doc)

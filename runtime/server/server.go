@@ -213,9 +213,20 @@ func (s *Server) Local(ctx context.Context) (stop func()) {
 // warnOfOpenDoor tells that others than the users of this machine can call, and that
 // nobody has to log in.
 func (s *Server) warnOfOpenDoor() {
-	address, ok := s.api.Addr().(*net.TCPAddr)
-	if s.options.Document.Auth.Mode == v1alpha1.AuthDisabled && (!ok || !address.IP.IsLoopback()) {
-		s.log.Warn("Nobody has to log in, and whoever reaches this address can call: set spec.auth.mode to Required, or serve on this machine only with --api-addr 127.0.0.1:8000", "api", s.APIAddr())
+	if s.options.Document.Auth.Mode != v1alpha1.AuthDisabled {
+		return
+	}
+	for _, door := range []struct {
+		listener net.Listener
+		flag     string
+	}{{s.api, "--api-addr 127.0.0.1:8000"}, {s.mcpPort, "--mcp-addr 127.0.0.1:3001"}} {
+		if door.listener == nil {
+			continue
+		}
+		address, ok := door.listener.Addr().(*net.TCPAddr)
+		if !ok || !address.IP.IsLoopback() {
+			s.log.Warn("Nobody has to log in, and whoever reaches this address can call: set spec.auth.mode to Required, or serve on this machine only with "+door.flag, "address", door.listener.Addr().String())
+		}
 	}
 }
 

@@ -39,4 +39,10 @@ func TestWarnOfOpenDoor(t *testing.T) {
 			t.Errorf("%s, %s: %s", c.ip, c.mode, &out)
 		}
 	}
+	var out bytes.Buffer
+	s := &Server{api: listening{ip: net.ParseIP("127.0.0.1")}, mcpPort: listening{ip: net.ParseIP("::")}, log: slog.New(slog.NewTextHandler(&out, nil))}
+	s.options.Document.Auth.Mode = v1alpha1.AuthDisabled
+	if s.warnOfOpenDoor(); strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), "--mcp-addr 127.0.0.1:3001") {
+		t.Errorf("the port of MCP alone: %s", &out)
+	}
 }

@@ -155,10 +155,10 @@ func TestChannels(t *testing.T) {
 		t.Run(ch.name, func(t *testing.T) {
 			t.Parallel()
 			for _, c := range table() {
+				if c.not[ch.name] != "" {
+					continue // TestTable wants a reason, and counts them
+				}
 				t.Run(c.name, func(t *testing.T) {
-					if reason := c.not[ch.name]; reason != "" {
-						t.Skip(reason)
-					}
 					if ch.apart {
 						t.Parallel()
 					}

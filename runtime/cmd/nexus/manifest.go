@@ -16,6 +16,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/api/v1alpha1"
 	"github.com/nexus-operator/nexus-operator/runtime/compile"
 	"github.com/nexus-operator/nexus-operator/runtime/config"
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 	"github.com/nexus-operator/nexus-operator/runtime/mounted"
 )
 
@@ -24,18 +25,26 @@ type findings struct {
 	problems, warnings []config.Problem
 }
 
+// maxManifest is larger than any manifest that an API server takes.
+const maxManifest = 8 << 20
+
 // readFile reads a file; - is the standard input.
 func readFile(path string, in io.Reader) ([]byte, error) {
-	if path == "-" {
-		raw, err := io.ReadAll(in)
+	what := "the standard input"
+	if path != "-" {
+		file, err := os.Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("reading the standard input: %w", err)
+			return nil, fmt.Errorf("reading the manifest: %w", err)
 		}
-		return raw, nil
+		defer func() { _ = file.Close() }()
+		what, in = "the manifest", file
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := io.ReadAll(io.LimitReader(in, maxManifest+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the manifest: %w", err)
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	if len(raw) > maxManifest {
+		return nil, &exitError{exitInvalid, fmt.Errorf("%s has more than %d MiB, which no manifest has: is it the right file?", what, maxManifest>>20)}
 	}
 	return raw, nil
 }
@@ -99,7 +108,7 @@ func findNulls(definition []byte, at string) []config.Problem {
 			}
 		case map[string]any:
 			for _, key := range slices.Sorted(maps.Keys(v)) {
-				walk(v[key], pointer+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(key))
+				walk(v[key], pointer+"/"+jsontext.EscapePointer(key))
 			}
 		}
 	}

@@ -93,12 +93,26 @@ func (b *bridge) answer(m message, raw []byte) {
 		return
 	}
 	var a answerText
+	b.hint(raw)
 	if json.Unmarshal(raw, &a) == nil && a.Error != nil && (len(a.ID) == 0 || string(a.ID) == "null") {
 		// The server refused the request before it read who asks.
 		raw = []byte(`{"jsonrpc":"2.0","id":` + string(m.ID) + `,"error":` + string(a.Error) + `}`)
 	}
 	b.learn(m, a.Result)
 	b.write(raw)
+}
+
+// hint tells who set the bridge up what its client cannot do about a call without a
+// credential.
+func (b *bridge) hint(raw []byte) {
+	var a struct {
+		Error struct {
+			Code int `json:"code"`
+		} `json:"error"`
+	}
+	if b.client.token == "" && json.Unmarshal(raw, &a) == nil && a.Error.Code == http.StatusUnauthorized {
+		b.complain(noCredential)
+	}
 }
 
 // refused answers with what HTTP says: the code is the status, and the data the problem

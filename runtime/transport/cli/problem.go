@@ -75,11 +75,13 @@ func (p problem) err(raw []byte, more ...string) error {
 	return &Error{Exit: exitCode(p.Code), Problem: bytes.TrimSpace(raw), Err: errors.New(strings.Join(lines, "\n"))}
 }
 
+const noCredential = "no credential was sent: give --token-file a file with a token or an API key, or set " + TokenVariable
+
 // refusal makes an error of a reply that is not what was asked for.
 func refusal(res *http.Response, body []byte) error {
 	hint := ""
 	if res.StatusCode == http.StatusUnauthorized && res.Request.Header.Get("Authorization") == "" {
-		hint = "no credential was sent: give --token-file a file with a token or an API key, or set " + TokenVariable
+		hint = noCredential
 	}
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	p, ok := readProblem(body)

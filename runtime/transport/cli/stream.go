@@ -11,6 +11,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/nexus-operator/nexus-operator/runtime/fault"
 )
 
 const (
@@ -126,6 +128,19 @@ func (f *follower) lost() error {
 	return fmt.Errorf("the connection broke off; the run may go on: 'nexus status %s' tells what becomes of it", Printable(f.id))
 }
 
+// forgotten says of a run that was followed and is not known any more what that means: the
+// user never named its id.
+func (f *follower) forgotten(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || f.id == "" {
+		return err
+	}
+	if p, is := readProblem(e.Problem); !is || p.Code != fault.NotFound {
+		return err
+	}
+	return &Error{Exit: ExitFailure, Problem: e.Problem, Err: fmt.Errorf("the server does not know the run %s any more, perhaps because it was started anew: look what the run did before you run it again", Printable(f.id))}
+}
+
 func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -148,7 +163,7 @@ func (f *follower) read(ctx context.Context, res *http.Response) (Execution, err
 	case res.StatusCode != http.StatusOK || media != eventStream:
 		raw, err := readReply(ctx, res, http.StatusOK, http.StatusAccepted)
 		if err != nil {
-			return Execution{}, err
+			return Execution{}, f.forgotten(err)
 		}
 		// It was started, and cannot be followed just now.
 		started, err := f.client.readExecution(raw)
@@ -202,7 +217,7 @@ func (f *follower) poll(ctx context.Context) (Execution, error) {
 	for {
 		e, _, err := f.client.Execution(ctx, f.id)
 		if err != nil || !e.Running() {
-			return e, err
+			return e, f.forgotten(err)
 		}
 		if err := wait(ctx, pollEvery); err != nil {
 			return Execution{}, err

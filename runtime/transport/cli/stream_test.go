@@ -79,6 +79,8 @@ func TestStream(t *testing.T) {
 		"after the last": {[]step{{run, eventStream, 200, startEvent}, {look + " 1", "", 204, ""}, {look, "application/json", 200, running}, {look, "application/json", 200, done}}, 0, 0, `{"n":1.0}`},
 		"cannot follow":  {[]step{{run, "application/json", 202, running}, {look, "application/json", 200, done}}, 0, 0, `{"n":1.0}`},
 		"refused later":  {[]step{{run, eventStream, 200, startEvent}, {look + " 1", problemType, 401, `{"code":"unauthenticated","detail":"no"}`}}, 0, ExitDenied, "unauthenticated"},
+		"forgotten": {[]step{{run, eventStream, 200, startEvent}, {look + " 1", problemType, 404, `{"code":"not_found","detail":"no"}`}}, 0, ExitFailure,
+			"does not know the run r-1 any more"},
 		"lost": {[]step{{run, eventStream, 200, startEvent}, {look + " 1", eventStream, 200, ""}, {look + " 1", eventStream, 200, ""}, {look + " 1", eventStream, 200, ""},
 			{look + " 1", eventStream, 200, ""}, {look + " 1", eventStream, 200, ""}}, 0, -1, "'nexus status r-1'"},
 	} {

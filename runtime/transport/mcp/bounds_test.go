@@ -44,3 +44,46 @@ func TestMessageBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestContent: what is no content of a result fails the workflow, and is not sent.
+func TestContent(t *testing.T) {
+	for text, good := range map[string]bool{
+		`{"type":"text","text":"a"}`: true, `[]`: true, `[{"type":"resource","resource":{"uri":"a://b","text":""}}]`: true,
+		`{"type":"resource"}`: false, `{"type":"tool_result","toolUseId":"x","content":[]}`: false, `{"type":"tool_use","id":"x","name":"y","input":{}}`: false, `7`: false, `{}`: false,
+	} {
+		if _, err := contentOf([]byte(text)); (err == nil) != good || err != nil && fault.As(err).Code != fault.WorkflowFailed {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	r := &resource{}
+	if _, err := r.contentsOf("a://b", nil); err == nil || fault.As(err).Code != fault.WorkflowFailed {
+		t.Errorf("a resource without content: %v", err)
+	}
+}
+
+// TestRefusedEarly: what is not what its sender means is refused with the place and the
+// fix, before it spends anything.
+func TestRefusedEarly(t *testing.T) {
+	a := start(t, "  rateLimit: {requestsPerMinute: 1, burst: 1}")
+	for name, c := range map[string]struct {
+		message, says string
+		code          int
+	}{
+		"a call without an id":             {`{"jsonrpc":"2.0","method":"tools/call","params":{"name":"echo"}}`, "has an id", -32600},
+		"a handshake that lies":            {`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":7}}`, "initialize", -32602},
+		"a variable that is no simple one": {request(dated, methodReadResource, `"uri":"shop://orders/1/a!b"`), "", -32602},
+	} {
+		got := a.send(dated, c.message)
+		if got.Error == nil || got.Error.Code != c.code || !strings.Contains(got.Error.Message, c.says) {
+			t.Errorf("%s: %s", name, got.text)
+		}
+	}
+	if got := a.send(dated, callOf(dated, "echo", `{}`)); got.code() != "" {
+		t.Errorf("the one call that there is was spent: %s", got.text)
+	}
+	var m message
+	_ = m.decode(a.handler.engine.Rules(), []byte(request(dated, methodCallTool, `"name":"echo","_meta":{"nexus.dev/idempotencykey":"k"}`)))
+	if m.problem == nil || !strings.Contains(m.problem.Error(), "/params/_meta/nexus.dev~1idempotencykey: is not known: there are nexus.dev/mode and nexus.dev/idempotencyKey") {
+		t.Errorf("a misspelt member: %v", m.problem)
+	}
+}

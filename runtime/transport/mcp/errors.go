@@ -216,6 +216,8 @@ func (x *exchange) note(err error) *jsonrpc.Error {
 		said = "the message at /params: is not what the protocol has for " + x.message.method + ": look up its members and their types"
 	}
 	out := x.asError(fault.New(x.outcome, "%s", said))
-	out.Code = rpc.Code
+	if out.Code = rpc.Code; out.Code == 0 { // what the SDK could not read
+		out.Code = jsonrpc.CodeInvalidParams
+	}
 	return out
 }

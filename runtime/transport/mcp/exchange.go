@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -18,6 +17,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
 	"github.com/nexus-operator/nexus-operator/runtime/limit"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/wire"
 )
 
 // exchange is one message of a client and what becomes of it.
@@ -246,8 +246,5 @@ func (x *exchange) path() string {
 	if x.r == nil {
 		return WebSocketPath
 	}
-	if path, _, _ := strings.Cut(x.r.RequestURI, "?"); strings.HasPrefix(path, "/") {
-		return path
-	}
-	return x.r.URL.EscapedPath()
+	return wire.Instance(x.r)
 }

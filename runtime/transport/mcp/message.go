@@ -14,6 +14,7 @@ import (
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/execution"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
 	"github.com/nexus-operator/nexus-operator/runtime/validate"
 )
 
@@ -113,6 +114,9 @@ func (m *message) decode(rules *validate.Rules, text []byte) error {
 	_, failed := object["error"]
 	if object["jsonrpc"] != "2.0" || m.method == "" && !result && !failed {
 		return m.noMessage(`a message is a JSON-RPC object: {"jsonrpc": "2.0", "id": 1, "method": ..., "params": {...}}`)
+	}
+	if m.method == methodCallTool && m.id == nil {
+		return m.noMessage("a tools/call has an id, by which it is answered: send one")
 	}
 	if err := m.checkSizes(len(text), object); err != nil {
 		return err
@@ -232,14 +236,11 @@ func (m *message) checkTexts(value any) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(arguments)) {
 		if _, ok := arguments[name].(string); !ok {
-			m.problem = badParam("/arguments/"+pointer.Replace(name), "must be a text")
+			m.problem = badParam("/arguments/"+jsontext.EscapePointer(name), "must be a text")
 			return
 		}
 	}
 }
-
-// pointer escapes a name in a JSON pointer (RFC 6901).
-var pointer = strings.NewReplacer("~", "~0", "/", "~1")
 
 // modes are the values of metaMode.
 var modes = map[string]engine.Mode{"sync": engine.Sync, "async": engine.Async}
@@ -259,6 +260,9 @@ func (m *message) decodeMeta(meta map[string]any) {
 	m.logLevel, _ = meta[metaLogLevel].(string)
 	m.metaRevision, _ = meta[sdk.MetaKeyProtocolVersion].(string)
 	_, m.capabilities = meta[sdk.MetaKeyClientCapabilities].(map[string]any)
+	if m.method == methodCallTool {
+		m.checkOurs(meta)
+	}
 	if value, there := meta[metaMode]; there && m.method == methodCallTool {
 		name, _ := value.(string)
 		mode, ok := modes[name]
@@ -273,6 +277,20 @@ func (m *message) decodeMeta(meta map[string]any) {
 			m.problem = badParam("/_meta/nexus.dev~1idempotencyKey", "must be a text")
 		} else if err := execution.CheckIdempotencyKey(key); err != nil {
 			m.problem = err
+		}
+	}
+}
+
+// ours are the members of _meta of a call that are ours.
+var ours = []string{metaMode, metaIdempotencyKey}
+
+// checkOurs refuses a member that looks like ours and is not: what it was to ask for would
+// be left out without a word.
+func (m *message) checkOurs(meta map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(meta)) {
+		if strings.HasPrefix(name, "nexus.dev/") && !slices.Contains(ours, name) {
+			m.problem = badParam("/_meta/"+jsontext.EscapePointer(name), "is not known: there are "+strings.Join(ours, " and "))
+			return
 		}
 	}
 }

@@ -223,7 +223,7 @@ func FuzzHandler(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, message, revision, method, name, accept string) {
 		if strings.Contains(message, methodListen) {
-			t.Skip("it stays open")
+			return // it stays open
 		}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, Path, strings.NewReader(message))
 		r.Header = http.Header{"Authorization": {"Bearer " + a.key}, "Content-Type": jsonType,

@@ -34,6 +34,10 @@ type resource struct {
 	names   []string
 }
 
+// variable is the value of one in a URI: the characters that a simple expansion leaves as
+// they are, and escapes (RFC 6570 section 3.2.2). It is what the SDK takes too.
+const variable = `((?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+)`
+
 func newResource(t *tool) *resource {
 	declared := t.workflow.MCP.Resource
 	r := &resource{tool: t, uri: declared.URI, mimeType: declared.MIMEType}
@@ -41,7 +45,7 @@ func newResource(t *tool) *resource {
 	rest := declared.URI
 	for _, at := range v1alpha1.URIVariable.FindAllStringSubmatchIndex(declared.URI, -1) {
 		before := declared.URI[len(declared.URI)-len(rest) : at[0]]
-		pattern.WriteString(regexp.QuoteMeta(before) + "([^/]+)")
+		pattern.WriteString(regexp.QuoteMeta(before) + variable)
 		r.names = append(r.names, declared.URI[at[2]:at[3]])
 		rest = declared.URI[at[1]:]
 	}
@@ -55,28 +59,9 @@ func newResource(t *tool) *resource {
 func (r *resource) inputs(rules *validate.Rules, values []string) map[string]any {
 	inputs := make(map[string]any, len(values))
 	for i, value := range values {
-		inputs[r.names[i]] = typed(rules, r.tool.workflow.Program.PropertyType(r.names[i]), value)
+		inputs[r.names[i]] = wire.Typed(rules, r.tool.workflow.Program.PropertyType(r.names[i]), value)
 	}
 	return inputs
-}
-
-// typed reads a value of a URI as JSON where the schema has a number or a truth value
-// there.
-func typed(rules *validate.Rules, kind, text string) any {
-	switch kind {
-	case "integer", "number", "boolean":
-	default:
-		return text
-	}
-	value, err := rules.Decode([]byte(text))
-	if _, isBool := value.(bool); err != nil || isBool != (kind == "boolean") {
-		return text
-	}
-	switch value.(type) {
-	case nil, string, []any, map[string]any:
-		return text
-	}
-	return value
 }
 
 // findResource finds the workflow behind a URI, and the values of its variables. One
@@ -235,10 +220,20 @@ func (h *Handler) readRun(ctx context.Context, req *sdk.ReadResourceRequest) (*s
 		return nil, x.refuse(err)
 	}
 	read, err := r.read(req.Params.URI, x.call.Output)
+	if err == nil {
+		err = x.afford(copies * sizeOf(read))
+	}
 	if err != nil {
 		return nil, x.refuse(err)
 	}
 	return read, nil
+}
+
+func sizeOf(read *sdk.ReadResourceResult) (size int64) {
+	for _, c := range read.Contents {
+		size += int64(len(c.Text) + len(c.Blob))
+	}
+	return size
 }
 
 // read is the output of a run as the contents of a resource.
@@ -283,6 +278,9 @@ func (r *resource) contentsOf(uri string, content []sdk.Content) (*sdk.ReadResou
 			return nil, fault.New(fault.WorkflowFailed, "the workflow's output has a link, which is no content of a resource")
 		}
 		out.Contents = append(out.Contents, read)
+	}
+	if len(out.Contents) == 0 {
+		return nil, fault.New(fault.WorkflowFailed, "the workflow's output has no content, and a resource has at least one")
 	}
 	return out, nil
 }

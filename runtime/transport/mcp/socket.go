@@ -38,8 +38,8 @@ type socket struct {
 	gone   chan struct{}
 	once   sync.Once
 
-	// handshaken and initialized say that the messages of the handshake came.
-	handshaken, initialized atomic.Bool
+	// initialized says that the end of the handshake came.
+	initialized atomic.Bool
 	// subscribed is how often it subscribed.
 	subscribed atomic.Int64
 
@@ -158,9 +158,6 @@ func (s *socket) accept(ctx context.Context, x *exchange, r io.Reader) (jsonrpc.
 		return s.notification(x), nil
 	}
 	request.Extra = extraOf(x)
-	if x.message.method == methodInitialize && !s.handshaken.CompareAndSwap(false, true) {
-		return nil, fault.New(fault.InvalidInput, "the handshake of this connection is over: send initialize once")
-	}
 	if x.message.method == methodSubscribe && s.subscribed.Add(1) > maxSubscribed {
 		return nil, noSession("this connection has subscribed as often as it may: connect again")
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -298,12 +299,32 @@ func contentOf(text []byte) ([]sdk.Content, error) {
 	if text[0] == '[' {
 		wrapped = append(append([]byte(`{"content":`), text...), '}')
 	}
-	if err := json.Unmarshal(wrapped, &one); err != nil {
+	err := json.Unmarshal(wrapped, &one)
+	if err == nil {
+		err = checkContent(one.Content)
+	}
+	if err != nil {
 		f := fault.New(fault.WorkflowFailed, "the workflow's output is no MCP content, which its mcp.result says it is: one object such as {\"type\": \"text\", \"text\": ...}, or a list of them")
 		f.Cause = err
 		return nil, f
 	}
 	return one.Content, nil
+}
+
+// checkContent refuses what the SDK reads and no result of a tool may have.
+func checkContent(content []sdk.Content) error {
+	for _, c := range content {
+		switch c := c.(type) {
+		case *sdk.TextContent, *sdk.ImageContent, *sdk.AudioContent, *sdk.ResourceLink:
+		case *sdk.EmbeddedResource:
+			if c.Resource == nil {
+				return errors.New("a resource without its resource")
+			}
+		default:
+			return fmt.Errorf("%T is no content of a result", c)
+		}
+	}
+	return nil
 }
 
 // started tells of an execution that goes on by itself.

@@ -44,7 +44,7 @@ func (x *exchange) writeError(f *fault.Error) {
 	}
 	x.setRateLimit()
 	x.setReplayed()
-	x.out = append(wire.AppendProblem(x.out[:0], f, x.instance(), x.call.RequestID), '\n')
+	x.out = append(wire.AppendProblem(x.out[:0], f, wire.Instance(x.r), x.call.RequestID), '\n')
 	if !wire.LargeBody(x.r) {
 		x.write(status, problemType, x.out)
 		return
@@ -53,12 +53,4 @@ func (x *exchange) writeError(f *fault.Error) {
 	header["Content-Length"] = []string{strconv.Itoa(len(x.out))}
 	x.write(status, problemType, x.out)
 	wire.Linger(x.w, x.r, 2*x.handler.engine.Rules().MaxBytes())
-}
-
-// instance is the path as the caller wrote it, without the query.
-func (x *exchange) instance() string {
-	if path, _, _ := strings.Cut(x.r.RequestURI, "?"); strings.HasPrefix(path, "/") {
-		return path
-	}
-	return x.r.URL.EscapedPath()
 }

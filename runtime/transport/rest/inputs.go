@@ -4,11 +4,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/nexus-operator/nexus-operator/runtime/engine"
 	"github.com/nexus-operator/nexus-operator/runtime/fault"
+	"github.com/nexus-operator/nexus-operator/runtime/jsontext"
+	"github.com/nexus-operator/nexus-operator/runtime/transport/wire"
 )
 
 // Inputs implements engine.Source.
@@ -127,7 +128,7 @@ func envelopeInputs(body any) (inputs any, mode engine.Mode, err error) {
 				return nil, "", malformed("/mode", `must be "sync", "async" or "stream"`)
 			}
 		default:
-			return nil, "", malformed("/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(key),
+			return nil, "", malformed("/"+jsontext.EscapePointer(key),
 				"is no member of a request: send inputs inside \"inputs\"; beside it there is only \"mode\"")
 		}
 	}
@@ -216,29 +217,7 @@ func (x *exchange) addQuery(inputs map[string]any) error {
 // typed reads a value of the URL as the input schema types it. What does not read so
 // stays text, and the schema's own check then says what it should be.
 func (x *exchange) typed(name, text string) any {
-	switch x.target.workflow.Program.PropertyType(name) {
-	case "integer":
-		if n, err := strconv.Atoi(text); err == nil {
-			return n
-		}
-	case "number":
-		// The decoder knows JSON's grammar, unlike ParseFloat, which also reads Inf.
-		if n, err := x.handler.engine.Rules().Decode([]byte(text)); err == nil {
-			switch n.(type) {
-			case string, bool, nil, []any, map[string]any:
-			default:
-				return n
-			}
-		}
-	case "boolean":
-		switch text {
-		case "true":
-			return true
-		case "false":
-			return false
-		}
-	}
-	return text
+	return wire.Typed(x.handler.engine.Rules(), x.target.workflow.Program.PropertyType(name), text)
 }
 
 // execute serves POST /workflows/{name}/execute.
